@@ -1,0 +1,212 @@
+"""Every payload that leaves the agent over MQTT, as the types that are encoded (design, section 4.3).
+
+Field order is the order on the wire. A field is added here and nowhere else: encoder, JSON Schema and AsyncAPI document
+are made from these classes. Times are text in the form of `agent.core.times.utc_text`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from agent.core.results import Result  # noqa: TC001 - the schema generator resolves the annotation at run time
+
+Timestamp = Annotated[str, "date-time"]
+"""ISO 8601, UTC, with microseconds and `Z`."""
+Decision = Literal["accept", "reject", "unsure"]
+Quality = Literal["good", "uncertain", "stale", "bad"]
+Clock = Literal["synced", "unsynced"]
+AgentState = Literal["online", "degraded", "stopped", "offline"]
+SourceStateName = Literal["connecting", "ok", "no_signal", "stale", "failed", "ended"]
+CaptureClock = Literal["driver", "arrival"]
+VersionState = Literal["staged", "verified", "shadow", "canary", "active", "previous", "rejected"]
+
+
+@dataclass(slots=True, kw_only=True)
+class FrameReference:
+    """Which frame a prediction speaks of."""
+
+    index: int
+    """Number of the frame in its source since the agent started, from 0; dropped frames count too."""
+    file: str | None
+    """Name of the image file, for folders of images."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelReference:
+    """Which model made a prediction."""
+
+    name: str
+    version: str
+    digest: str
+    """`sha256:` and the digest of `manifest.json`, or of the file for a bare model."""
+    runtime: str
+    """Interpreter and its version, such as `litert 2.3.0`."""
+    delegate: str
+    """What executed the operators: `xnnpack`, the name of an external delegate, or `none`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Latency:
+    """Where the time of one frame went, in milliseconds."""
+
+    wait: float
+    """From hand-over by the source until the pipeline took the frame."""
+    pre: float
+    """Resize, colour and quantization into the input tensor."""
+    invoke: float
+    """The interpreter's own time."""
+    post: float
+    """Decoding of the output and the decision."""
+    total: float
+    """From hand-over by the source until the prediction was complete."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Prediction:
+    """What a pipeline says of one frame; on `…/event` the same with `event_seq` set."""
+
+    schema: Literal["lineside.prediction/1"] = "lineside.prediction/1"
+    id: str
+    """UUID of version 7; the same id may arrive twice on `…/event`."""
+    session: str
+    """Changes with each start of the agent."""
+    seq: int
+    """Number of the prediction, from 0, per session and pipeline, without a gap."""
+    event_seq: int | None
+    """Number of the event, from 0, per session and pipeline, without a gap; null where it is no event."""
+    captured_at: Timestamp
+    published_at: Timestamp
+    """Taken just before encoding."""
+    clock: Clock
+    device: str
+    pipeline: str
+    source: str
+    frame: FrameReference
+    part_id: str | None
+    """Identification of the part, where the line gives one."""
+    model: ModelReference
+    result: Result
+    decision: Decision | None
+    """Null where the model has no `[decision]`."""
+    quality: Quality
+    historical: bool
+    """True when the message was kept while the broker was away and is sent late."""
+    latency_ms: Latency
+
+
+@dataclass(slots=True, kw_only=True)
+class Gap:
+    """Events that a bound forced out, in place of the events themselves."""
+
+    schema: Literal["lineside.gap/1"] = "lineside.gap/1"
+    session: str
+    pipeline: str
+    first: int
+    """First `event_seq` that is missing."""
+    last: int
+    """Last `event_seq` that is missing."""
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Status:
+    """Birth, will and every change of the agent's health."""
+
+    schema: Literal["lineside.status/1"] = "lineside.status/1"
+    device: str
+    session: str
+    state: AgentState
+    since: Timestamp
+    """When `state` began; for the will, when the session began."""
+    agent: str
+    """Version of the agent."""
+    reasons: list[str] = field(default_factory=list)
+    """Why the agent is degraded, one sentence each."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PipelineHealth:
+    """One pipeline over the last interval."""
+
+    state: Literal["starting", "ok", "degraded", "failed", "ended"]
+    rate_hz: float
+    """Predictions per second over the interval."""
+    latency_p50_ms: float | None
+    latency_p99_ms: float | None
+    predictions: int
+    """Since the session began."""
+    drops: dict[str, int]
+    """Frames or messages dropped on purpose since the session began, by reason."""
+    reason: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """Figures of the whole agent, every `health_interval_s`."""
+
+    schema: Literal["lineside.health/1"] = "lineside.health/1"
+    device: str
+    session: str
+    at: Timestamp
+    uptime_s: float
+    pipelines: dict[str, PipelineHealth]
+    cpu_percent: float
+    """Of one core, this process, over the interval."""
+    memory_bytes: int
+    """Resident set of this process."""
+    temperature_c: float | None
+    """Hottest sensor of the machine, null where it has none."""
+    disk_free_bytes: int
+    """On the file system of the state directory."""
+    queued_messages: int
+    """Messages that wait for the broker."""
+    dropped_messages: dict[str, int]
+    """Messages dropped since the session began, by reason."""
+    abandoned_threads: int
+    """Capture threads that hung for good and were replaced since the session began."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SourceState:
+    """Each change of a source's state."""
+
+    schema: Literal["lineside.source-state/1"] = "lineside.source-state/1"
+    device: str
+    session: str
+    source: str
+    state: SourceStateName
+    since: Timestamp
+    captured_at_from: CaptureClock
+    """Where `captured_at` comes from: the driver, or the moment the decoded picture was handed over."""
+    reason: str | None = None
+    retry_in_s: float | None = None
+    """When the next try is made, for states that are tried again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelVersion:
+    """One version of a model on this device."""
+
+    version: str
+    digest: str
+    state: VersionState
+    reason: str | None
+    """Why it came into this state."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelState:
+    """Which versions of a model this device holds."""
+
+    schema: Literal["lineside.model-state/1"] = "lineside.model-state/1"
+    device: str
+    session: str
+    model: str
+    since: Timestamp
+    active: ModelVersion | None
+    candidate: ModelVersion | None
+    previous: ModelVersion | None
+
+
+Message = Prediction | Gap | Status | Health | SourceState | ModelState

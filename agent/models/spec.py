@@ -1,0 +1,179 @@
+"""What a person writes about a model: `model.toml`, or the same keys under `[models.<name>]` (design, section 4.4).
+
+Only shapes and ranges are checked here; whether the model's tensors fit is checked where the model is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agent.core.decisions import DecisionRule
+from agent.core.names import NAME_PATTERN
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Task = Literal["classification", "detection", "segmentation", "anomaly", "regression", "embedding", "tensor"]
+Decode = Literal["classifier", "ssd", "yolo", "segmenter", "autoencoder", "regressor", "embedding", "raw"]
+
+TASKS_OF_DECODE: dict[Decode, tuple[Task, ...]] = {
+    "classifier": ("classification",),
+    "ssd": ("detection",),
+    "yolo": ("detection",),
+    "segmenter": ("segmentation",),
+    "autoencoder": ("anomaly",),
+    "regressor": ("regression",),
+    "embedding": ("embedding", "anomaly"),
+    "raw": ("tensor",),
+}
+
+
+class Strict(BaseModel):
+    """Unknown keys are faults, values do not change after validation, and the text under a field is the manual."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class InputSpec(Strict):
+    """`[input]`: how a frame becomes the input tensor."""
+
+    kind: Literal["image", "window", "tensor"] = "image"
+    """`image`: a camera frame. `window`: a stretch of sensor samples. `tensor`: an array in the model's own shape."""
+    color: Literal["rgb", "bgr", "gray"] = "rgb"
+    """Channel order the model was trained on."""
+    fit: Literal["stretch", "letterbox", "crop"] = "stretch"
+    """`stretch` ignores the aspect ratio, `letterbox` keeps it and pads, `crop` keeps it and cuts the centre."""
+    interpolation: Literal["linear", "area", "nearest"] = "linear"
+    """Resampling; `area` is best for large reductions and costs 60 times `linear` at 1080p."""
+    mean: list[float] = Field(default=[0.0], min_length=1)
+    """value = (pixel - mean) / std, before the tensor's own scale and zero point; one value serves all channels."""
+    std: list[float] = Field(default=[255.0], min_length=1)
+    """See `mean`; no value may be 0."""
+
+    @model_validator(mode="after")
+    def _std_is_not_zero(self) -> InputSpec:
+        if any(value == 0 for value in self.std):
+            raise ValueError("std must not contain 0: value = (pixel - mean) / std")
+        return self
+
+
+class OutputSpec(Strict):
+    """`[output]`: how the output tensors become a result."""
+
+    decode: Decode
+    """Which decoder reads the tensors."""
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    """What the model itself does not do."""
+    threshold: float = 0.5
+    """Detections below it are not reported, 0..1."""
+    iou: float = Field(default=0.45, ge=0, le=1)
+    """yolo: of two boxes of one class that overlap more than this, the weaker is dropped."""
+    layout: Literal["v5", "v8"] = "v8"
+    """yolo: `v5` is [1, boxes, 5 + classes] with objectness, `v8` is [1, 4 + classes, boxes] without."""
+    tensors: list[int] | None = None
+    """ssd: places of boxes, classes, scores and count among the model's outputs, default [0, 1, 2, 3]."""
+    unit: str | None = None
+    """regressor: unit of the value."""
+    scale: float = 1.0
+    """regressor: value = output * scale + offset."""
+    offset: float = 0.0
+    """regressor: see `scale`."""
+    references: str | None = None
+    """embedding: a .npy file [n, features] in the bundle; the distance to the nearest row is the score."""
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    """embedding: distance to the references."""
+
+
+class RejectSpec(Strict):
+    """`reject` of `[decision]`: what makes a part bad."""
+
+    label: str | None = None
+    """Label to reject: classification, detection, segmentation."""
+    min_score: float = Field(default=0.5, ge=0, le=1)
+    """Score from which on `label` rejects; for segmentation, its share of the area."""
+    threshold: float | None = None
+    """Anomaly score or embedding distance from which on the frame is rejected."""
+    above: float | None = None
+    """Regression value above which the frame is rejected."""
+    below: float | None = None
+    """Regression value below which the frame is rejected."""
+
+    @model_validator(mode="after")
+    def _says_what(self) -> RejectSpec:
+        if all(value is None for value in (self.label, self.threshold, self.above, self.below)):
+            raise ValueError("reject needs a label, a threshold, above or below")
+        return self
+
+
+class DecisionSpec(Strict):
+    """`[decision]`: from a result to accept, reject or unsure."""
+
+    reject: RejectSpec
+    """What makes a part bad."""
+    unsure_below: float | None = Field(default=None, ge=0, le=1)
+    """Top score under which the decision is `unsure`; for results with labels."""
+
+    @model_validator(mode="after")
+    def _unsure_needs_labels(self) -> DecisionSpec:
+        if self.unsure_below is not None and self.reject.label is None:
+            raise ValueError("unsure_below works on the scores of labels; remove it, or reject by label")
+        return self
+
+    def rule(self) -> DecisionRule:
+        """The same, as the pure rule the pipeline applies."""
+        return DecisionRule(
+            label=self.reject.label,
+            min_score=self.reject.min_score,
+            threshold=self.reject.threshold,
+            above=self.reject.above,
+            below=self.reject.below,
+            unsure_below=self.unsure_below,
+        )
+
+
+class GoldenSpec(Strict):
+    """`[golden]`: samples with the expected answer, in `folder/labels.csv` or one folder per label."""
+
+    folder: str
+    """Folder in the bundle. With a `labels.csv` inside (columns `file`, `label` or `decision`, and optionally `sha256`), that says
+    what is expected; else each sample lies in a folder named by its label."""
+    package: str | None = None
+    """Installed Python package that holds the files which `labels.csv` names, for data that may not be shipped."""
+    package_path: str = ""
+    """Folder inside `package`."""
+    min_accuracy: float = Field(default=1.0, ge=0, le=1)
+    """Share of the samples that must get the expected answer."""
+
+
+class BudgetSpec(Strict):
+    """`[budget]`: what the model may cost."""
+
+    p99_ms: float | None = Field(default=None, gt=0)
+    """99th percentile of one prediction, in milliseconds."""
+
+
+class ModelSpec(Strict):
+    """A whole `model.toml`."""
+
+    name: Name
+    """What the model is called everywhere."""
+    version: Name
+    """Version of these weights, such as 1.2.0."""
+    task: Task
+    """What the model is for; it must go with `output.decode`."""
+    model: str
+    """The .tflite file in the bundle."""
+    labels: str | None = None
+    """Text file in the bundle; line k, counted from 0, is class k."""
+    input: InputSpec
+    output: OutputSpec
+    decision: DecisionSpec | None = None
+    golden: GoldenSpec | None = None
+    budget: BudgetSpec = BudgetSpec()
+
+    @model_validator(mode="after")
+    def _task_fits_decode(self) -> ModelSpec:
+        tasks = TASKS_OF_DECODE[self.output.decode]
+        if self.task not in tasks:
+            raise ValueError(f"output.decode = {self.output.decode!r} gives {' or '.join(tasks)}, task says {self.task}")
+        return self

@@ -1,0 +1,1 @@
+"""What a pipeline knows of delivery. The MQTT implementation is `agent.mqtt`."""
