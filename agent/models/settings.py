@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, Name, OutputSpec, Strict, Task
+from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, OutputSpec, Task
+from agent.schema import Name, Strict
 
 
 class DelegateSettings(Strict):
@@ -17,7 +18,7 @@ class DelegateSettings(Strict):
     """`xnnpack`: the built-in CPU kernels. `external`: a delegate library. `none`: reference kernels, to compare with."""
     library: Path | None = None
     """external: path or name of the shared library, such as libedgetpu.so.1."""
-    options: dict[str, str | int | float | bool] = {}
+    options: dict[str, str | int | float | bool] = Field(default={})
     """external: options that the library understands."""
 
     @model_validator(mode="after")
@@ -32,7 +33,7 @@ class RuntimeSettings(Strict):
 
     threads: int = Field(default=1, ge=1, le=64)
     """Threads per interpreter."""
-    delegates: list[DelegateSettings] = [DelegateSettings()]
+    delegates: list[DelegateSettings] = Field(default=[DelegateSettings()], min_length=1)
     """In the order to try."""
     trial_timeout_s: float = Field(default=30.0, gt=0, le=600)
     """How long the child process that tries a model file first may take."""

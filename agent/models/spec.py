@@ -5,14 +5,13 @@ Only shapes and ranges are checked here; whether the model's tensors fit is chec
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from agent.core.decisions import DecisionRule
-from agent.core.names import NAME_PATTERN
+from agent.schema import Name, Strict
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Task = Literal["classification", "detection", "segmentation", "anomaly", "regression", "embedding", "tensor"]
 Decode = Literal["classifier", "ssd", "yolo", "segmenter", "autoencoder", "regressor", "embedding", "raw"]
 
@@ -26,12 +25,6 @@ TASKS_OF_DECODE: dict[Decode, tuple[Task, ...]] = {
     "embedding": ("embedding", "anomaly"),
     "raw": ("tensor",),
 }
-
-
-class Strict(BaseModel):
-    """Unknown keys are faults, values do not change after validation, and the text under a field is the manual."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class InputSpec(Strict):
@@ -175,5 +168,7 @@ class ModelSpec(Strict):
     def _task_fits_decode(self) -> ModelSpec:
         tasks = TASKS_OF_DECODE[self.output.decode]
         if self.task not in tasks:
-            raise ValueError(f"output.decode = {self.output.decode!r} gives {' or '.join(tasks)}, task says {self.task}")
+            raise ValueError(
+                f"output.decode = {self.output.decode!r} gives {' or '.join(tasks)}, task says {self.task}"
+            )
         return self

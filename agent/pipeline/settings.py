@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from agent.core.decisions import Events, Publish  # noqa: TC001 - pydantic resolves the annotations
-from agent.models.spec import DecisionSpec, Name, Strict  # noqa: TC001 - as above
+from agent.core.decisions import Events, Publish
+from agent.models.spec import DecisionSpec
+from agent.schema import Name, Strict
 
 
 class SmoothingSettings(Strict):
