@@ -10,7 +10,7 @@ T = TypeVar("T")
 OnFull = Literal["drop_oldest", "wait"]
 
 
-class Closed(Exception):  # noqa: N818 - the end of a stream is no error
+class Closed(Exception):
     """The mailbox was closed and holds nothing more."""
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from agent.core.messages import CaptureClock
 
 
-class EndOfStream(Exception):  # noqa: N818 - the end of a file is no error
+class EndOfStream(Exception):
     """The source has given its last frame."""
 
 

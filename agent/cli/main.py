@@ -1,0 +1,38 @@
+"""The tree of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from agent.cli import output
+from agent.core.errors import LinesideError
+
+app = typer.Typer(
+    name="lineside",
+    help="Runs quantized TFLite models on camera streams and publishes the verdicts over MQTT.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from agent import __version__
+
+        output.result({"version": __version__}, f"lineside {__version__}", as_json=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the entry point of `lineside`."""
+    try:
+        app()
+    except LinesideError as error:
+        output.fault(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

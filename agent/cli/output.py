@@ -1,0 +1,70 @@
+"""How commands speak: results on stdout, talk on stderr, `--json` wherever there is a result (design, section 4.1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent.core.errors import LinesideError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout in place of text.")]
+ConfigOption = Annotated[
+    str, typer.Option("--config", "-c", help="Configuration file.", metavar="FILE", show_default=True)
+]
+DEFAULT_CONFIG = "/etc/lineside/agent.toml"
+
+
+def result(data: Any, text: str, *, as_json: bool) -> None:
+    """Print a command's result on stdout, as JSON or as the text made for people."""
+    print(json.dumps(data, ensure_ascii=False, default=str) if as_json else text)  # noqa: T201 - the result is stdout
+
+
+def talk(text: str) -> None:
+    """Say something that is no result, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk is stderr
+
+
+def fault(error: LinesideError, *, as_json: bool) -> None:
+    """Say what went wrong and what to do next; with `--json` as an object on stdout."""
+    if as_json:
+        print(json.dumps({"error": {"code": error.code, "message": str(error), "hint": error.hint}}))  # noqa: T201
+        return
+    talk(f"{paint('error:', 'red')} {error}")
+    if error.hint:
+        talk(f"  next: {error.hint}")
+
+
+def paint(text: str, colour: str) -> str:
+    """`text` in a colour where stderr is a terminal and NO_COLOR is not set."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return typer.style(text, fg=colour, bold=True)
+
+
+def table(rows: Iterable[Sequence[object]], *, head: Sequence[str] | None = None, indent: int = 0) -> str:
+    """Aligned columns, two spaces apart; numbers to the right."""
+    all_rows = [[("" if cell is None else str(cell)) for cell in row] for row in rows]
+    shown = ([list(head)] if head else []) + all_rows
+    if not shown:
+        return ""
+    widths = [max(len(row[k]) for row in shown if k < len(row)) for k in range(max(map(len, shown)))]
+    right = [bool(all_rows) and all(_is_number(row[k]) for row in all_rows if k < len(row)) for k in range(len(widths))]
+    lines = (
+        " " * indent
+        + "  ".join(
+            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, widths, right, strict=False)
+        )
+        for row in shown
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace("-", "", 1).replace(",", "").replace(" ", "").isdigit()
