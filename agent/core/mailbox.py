@@ -18,7 +18,8 @@ class Mailbox(Generic[T]):
     """Newest wins for live sources; files wait. One thread puts, one gets, any thread closes.
 
     With `drop_oldest` a full mailbox forgets its oldest item and counts it in `dropped`. With `wait` a full mailbox makes
-    `put` wait, so that a file is read as fast as the pipeline takes its frames and none is lost.
+    `put` wait, so that a file is read as fast as the pipeline takes its frames and none is lost. While its reader cannot work
+    (`skip`), items are let go and counted in `skipped`, so that nobody who shares the source is held up.
     """
 
     def __init__(self, capacity: int, on_full: OnFull) -> None:
@@ -26,8 +27,10 @@ class Mailbox(Generic[T]):
         self._capacity = capacity
         self._on_full = on_full
         self._closed = False
+        self._skip = False
         self._changed = threading.Condition()
         self.dropped = 0
+        self.skipped = 0
 
     def put(self, item: T, timeout_s: float) -> bool:
         """Offer an item.
@@ -36,14 +39,17 @@ class Mailbox(Generic[T]):
             False if the mailbox stayed full for `timeout_s` (the item was not taken) or is closed.
         """
         with self._changed:
-            if len(self._items) >= self._capacity and not self._closed:
+            if self._is_full():
                 if self._on_full == "drop_oldest":
                     self._items.popleft()
                     self.dropped += 1
-                elif not self._changed.wait_for(lambda: len(self._items) < self._capacity or self._closed, timeout_s):
+                elif not self._changed.wait_for(lambda: not self._is_full(), timeout_s):
                     return False
             if self._closed:
                 return False
+            if self._skip:
+                self.skipped += 1
+                return True
             self._items.append(item)
             self._changed.notify()
             return True
@@ -65,6 +71,23 @@ class Mailbox(Generic[T]):
             item = self._items.popleft()
             self._changed.notify()
             return item
+
+    def skip(self, *, on: bool) -> None:
+        """While `on`, items are let go; what is inside when it begins goes too."""
+        with self._changed:
+            self._skip = on
+            if on:
+                self.skipped += len(self._items)
+                self._items.clear()
+                self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
+    def _is_full(self) -> bool:
+        return len(self._items) >= self._capacity and not (self._closed or self._skip)
 
     def close(self) -> None:
         """No more items are taken; those inside can still be got. May be called twice."""

@@ -5,6 +5,7 @@ The same classes are encoded into messages and generate the JSON Schema, so the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,3 +108,24 @@ class Tensors:
 
 
 Result = Classification | Detection | Segmentation | Anomaly | Regression | Embedding | Tensors
+
+
+def is_finite(result: Result) -> bool:
+    """Whether every number of the result is one; a model that gives NaN or infinity is never believed."""
+    match result:
+        case Classification():
+            return math.isfinite(result.score) and all(math.isfinite(s.score) for s in result.top)
+        case Detection():
+            return all(math.isfinite(o.score) and all(map(math.isfinite, o.box)) for o in result.objects)
+        case Segmentation():
+            return all(math.isfinite(a.score) for a in result.areas)
+        case Anomaly():
+            return math.isfinite(result.score)
+        case Regression():
+            return math.isfinite(result.value)
+        case Embedding():
+            return all(map(math.isfinite, result.vector)) and (
+                result.distance is None or math.isfinite(result.distance)
+            )
+        case Tensors():
+            return all(math.isfinite(value) for values in result.tensors.values() for value in values)

@@ -1,0 +1,99 @@
+"""The control socket: a unix socket in the state directory where the running agent answers `lineside status`.
+
+One JSON object a line in each direction. Only the user of the agent and root may connect (mode 0600).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import socketserver
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from agent.core.errors import AgentUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_NAME = "agent.sock"
+_MAX_REQUEST_BYTES = 4096
+_TIMEOUT_S = 5.0
+
+
+@contextlib.contextmanager
+def _address(state_dir: Path) -> Iterator[str]:
+    """A path to the socket that is short whatever the folder's depth: the kernel takes 107 bytes."""
+    fd = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{fd}/{_NAME}"
+    finally:
+        os.close(fd)
+
+
+class ControlServer:
+    """Answers questions by name, each in a thread of its own. `start` and `close` belong to the composition."""
+
+    def __init__(self, state_dir: Path, answers: dict[str, Callable[[], dict[str, Any]]]) -> None:
+        self._state_dir = state_dir
+        self._answers = answers
+        self._server: socketserver.ThreadingUnixStreamServer | None = None
+
+    def start(self) -> None:
+        """Listen. A socket that a killed agent left behind is replaced: the caller holds the state lock."""
+        (self._state_dir / _NAME).unlink(missing_ok=True)
+        answers = self._answers
+
+        class Handler(socketserver.StreamRequestHandler):
+            timeout = _TIMEOUT_S
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    self.wfile.write(_answer(self.rfile.readline(_MAX_REQUEST_BYTES), answers))
+
+        with _address(self._state_dir) as address:
+            self._server = socketserver.ThreadingUnixStreamServer(address, Handler)
+        self._server.daemon_threads = True
+        (self._state_dir / _NAME).chmod(0o600)
+        threading.Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket. May be called twice."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+            (self._state_dir / _NAME).unlink(missing_ok=True)
+
+
+def _answer(request: bytes, answers: dict[str, Callable[[], dict[str, Any]]]) -> bytes:
+    """Whatever comes in, an object goes out."""
+    try:
+        asked = json.loads(request)["ask"]
+        reply = answers[asked]()
+    except (ValueError, KeyError, TypeError):
+        reply = {"error": "not understood", "known": sorted(answers)}
+    return json.dumps(reply, default=str).encode() + b"\n"
+
+
+def ask(state_dir: Path, question: str) -> dict[str, Any]:
+    """Ask the agent that runs on `state_dir`.
+
+    Raises:
+        AgentUnreachable: None does, or it did not answer within 5 s.
+    """
+    try:
+        with _address(state_dir) as address, socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_TIMEOUT_S)
+            connection.connect(address)
+            connection.sendall(json.dumps({"ask": question}).encode() + b"\n")
+            with connection.makefile("rb") as reply:
+                return cast("dict[str, Any]", json.loads(reply.readline()))
+    except (OSError, ValueError) as error:
+        raise AgentUnreachable(
+            f"no agent answers on {state_dir}: {error}",
+            hint="is it running? `lineside run -c CONFIG`, or `systemctl status lineside`",
+        ) from error

@@ -1,0 +1,65 @@
+"""One agent per state directory (design, section 4.1)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from agent.core.errors import AlreadyRunning, BadData
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+
+class StateLock:
+    """Holds `agent.lock` with this process's id inside; the kernel lets it go when the process dies."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Make the state directory if it is missing and take its lock.
+
+        Raises:
+            AlreadyRunning: Another process holds it; the message names its id.
+            BadData: The directory cannot be made or written.
+        """
+        path = self._state_dir / "agent.lock"
+        try:
+            self._state_dir.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise BadData(
+                f"state directory {self._state_dir} cannot be used: {error.strerror}",
+                hint="set device.state_dir to a folder that this user may write",
+            ) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
+            os.close(fd)
+            raise AlreadyRunning(
+                f"an agent with pid {pid} already runs on {self._state_dir}",
+                hint="stop it, or give this one a device.state_dir of its own",
+            ) from None
+        os.ftruncate(fd, 0)
+        os.write(fd, f"{os.getpid()}\n".encode())
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let the lock go. May be called twice."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> StateLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
