@@ -135,7 +135,7 @@ def _handler(form: LogFormat) -> logging.Handler:
 
 
 def _stderr_is_the_journal() -> bool:
-    """systemd names the device and inode of the stream it connected in JOURNAL_STREAM (systemd.exec)."""
+    """JOURNAL_STREAM names the device and inode of the stream that systemd connected (systemd.exec)."""
     stream = os.environ.get("JOURNAL_STREAM", "")
     try:
         stat = Path("/proc/self/fd/2").stat()

@@ -1,0 +1,43 @@
+# Each target makes its own virtual environment when it is missing. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+SECONDS ?= 20
+JOBS ?= 4
+
+.PHONY: help demo test lint format reference test-tools clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo ## Inspect solar cells on a belt for SECONDS (20) seconds
+	@$(VENV)/bin/lineside demo --seconds $(SECONDS)
+
+test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint ## ruff, mypy --strict, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.lint ## Mend what can be mended
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+reference: $(VENV)/.demo ## Write the generated part of docs/reference
+	$(VENV)/bin/python -m agent.config.reference
+	$(VENV)/bin/python -m agent.mqtt.reference
+
+test-tools: # mosquitto, ffmpeg and an RTSP server: installed where that is allowed, else named
+	@tests/install-tools
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/bin/python pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

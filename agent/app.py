@@ -1,0 +1,214 @@
+"""The composition root: the only file that knows every part, and the order in which they start and stop.
+
+Start: state lock, publisher, models (each in its pipeline's thread), then, once the broker answered or 5 s have passed, the
+sources, and last what is not needed for the first prediction. Stop: sources, pipelines, `stopped`, drain.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from agent import __version__
+from agent.control import ControlServer
+from agent.core.errors import LinesideError
+from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
+from agent.core.times import new_id
+from agent.core.topics import Topics
+from agent.jobs import Jobs
+from agent.lock import StateLock
+from agent.models.shelf import ModelShelf
+from agent.models.trial import Prover
+from agent.mqtt.publisher import LinkState, Publisher
+from agent.pipeline.inspector import Identity
+from agent.pipeline.runner import Feed, PipelineRunner
+from agent.reporter import Reporter
+from agent.sources.catalog import make_source
+from agent.sources.runner import RunnerPolicy, SourceRunner
+from agent.telemetry.clock import KernelClock
+
+if TYPE_CHECKING:
+    from agent.config.settings import AgentSettings
+
+log = logging.getLogger("lineside.app")
+
+FIRST_CONNECTION_S = 5.0
+"""How long the first connection to the broker is awaited before the first frame is taken (design, section 4.2)."""
+ONCE_S = 60.0
+"""How long `--once` waits for one prediction of every pipeline."""
+_CHECK_S = 0.5
+_UNDELIVERED = 4
+
+
+class App:
+    """One start of the agent. `run` is called once; `stop` may be called from any thread and from signal handlers."""
+
+    def __init__(self, settings: AgentSettings, *, once: bool = False) -> None:
+        self._settings = settings
+        self._once = once
+        self._session = new_id()
+        self._wake = threading.Event()
+        self._stopping = False
+        device = settings.device
+        self._topics = Topics(settings.mqtt.prefix, device.location, device.id)
+        self._publisher = Publisher(
+            settings.mqtt,
+            self._topics,
+            device=device.id,
+            session=self._session,
+            agent_version=__version__,
+            on_link=self._link_changed,
+        )
+        self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
+        self._shelf = ModelShelf(
+            settings.models,
+            settings.runtime,
+            Prover(device.state_dir),
+            on_version=self._reporter.model,
+            on_finding=self._reporter.finding,
+        )
+        self._sources = {name: self._make_source(name) for name in {p.source for p in settings.pipelines.values()}}
+        self._worked: set[str] = set()
+        self._pipelines = self._make_pipelines()
+        self._jobs = Jobs()
+        self._control = ControlServer(device.state_dir, {"status": self.status})
+
+    def _make_source(self, name: str) -> SourceRunner:
+        settings = self._settings.sources[name]
+        return SourceRunner(
+            name,
+            make=lambda: make_source(name, settings),
+            policy=RunnerPolicy.of(settings),
+            on_state=self._source_changed,
+        )
+
+    def _make_pipelines(self) -> dict[str, PipelineRunner]:
+        identity = Identity(self._settings.device.id, self._session, KernelClock())
+        readers = Counter(settings.source for settings in self._settings.pipelines.values())
+        pipelines = {}
+        for name, settings in self._settings.pipelines.items():
+            source = self._sources[settings.source]
+            pipelines[name] = PipelineRunner(
+                name,
+                settings,
+                Feed(source.subscribe(name), finite=not source.live, shared=readers[settings.source] > 1),
+                load=lambda settings=settings: self._shelf.load(settings),
+                sink=self._publisher,
+                identity=identity,
+                on_change=self._pipeline_changed,
+                once=self._once,
+            )
+        return pipelines
+
+    def run(self) -> int:
+        """Work until every source has ended or `stop` is called.
+
+        Returns:
+            The exit code of `lineside run` (design, section 4.1).
+
+        Raises:
+            AlreadyRunning: Another agent works on this state directory.
+        """
+        cv2.setNumThreads(1)  # one stream is one thread; OpenCV's pool would fight the interpreters for the cores
+        with StateLock(self._settings.device.state_dir):
+            try:
+                self._start()
+                code = self._until_the_end()
+            finally:
+                undelivered = self._shut_down()
+        if undelivered:
+            log.error(
+                "%d messages stayed undelivered", undelivered, extra={"hint": "is the broker reachable? lineside doctor"}
+            )
+            return _UNDELIVERED
+        return code
+
+    def stop(self) -> None:
+        """Ask for the end. Returns at once."""
+        self._stopping = True
+        self._wake.set()
+
+    def _start(self) -> None:
+        log.info(
+            "lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root}
+        )
+        self._reporter.born()
+        self._publisher.start()
+        self._control.start()
+        for pipeline in self._pipelines.values():
+            pipeline.start()
+        until_s = time.monotonic() + FIRST_CONNECTION_S
+        while not self._stopping and time.monotonic() < until_s and not self._publisher.wait_connected(0.1):
+            continue
+        for source in self._sources.values():
+            source.start()
+        self._jobs.every(_CHECK_S, "sources", self._check_sources)
+        self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
+        self._jobs.start()
+
+    def _until_the_end(self) -> int:
+        deadline_s = time.monotonic() + ONCE_S if self._once else None
+        while not self._stopping:
+            self._wake.clear()
+            if (code := self._exit_code()) is not None:
+                return code
+            if deadline_s is not None and time.monotonic() > deadline_s:
+                return LinesideError.exit_code
+            self._wake.wait(1.0)
+        return 0
+
+    def _exit_code(self) -> int | None:
+        return exit_code(
+            [
+                PipelineFate(ended=p.state == "ended", worked=p.name in self._worked, fault=p.fault)
+                for p in self._pipelines.values()
+            ],
+            [SourceFate(ended=s.ended, fault=s.fault) for s in self._sources.values()],
+        )
+
+    def _shut_down(self) -> int:
+        """End everything in the order of the data; the number of messages that stayed undelivered."""
+        until_s = time.monotonic() + self._settings.device.shutdown_grace_s
+        self._jobs.close()
+        for source in self._sources.values():
+            source.stop()
+        for pipeline in self._pipelines.values():
+            pipeline.stop()
+        for pipeline in self._pipelines.values():
+            if not pipeline.join(max(0.1, until_s - time.monotonic())):
+                log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        self._report_health()
+        undelivered = self._publisher.stop(self._reporter.status("stopped"), max(0.5, until_s - time.monotonic()))
+        self._control.close()
+        return undelivered
+
+    def _check_sources(self) -> None:
+        now_s = time.monotonic()
+        for source in self._sources.values():
+            source.check(now_s)
+
+    def _report_health(self) -> None:
+        self._reporter.health(self._pipelines, self._sources)
+
+    def _source_changed(self, source: SourceRunner) -> None:
+        self._reporter.source(source)
+        self._wake.set()
+
+    def _pipeline_changed(self, pipeline: PipelineRunner) -> None:
+        if pipeline.state == "ok":
+            self._worked.add(pipeline.name)
+        self._reporter.pipeline(pipeline)
+        self._wake.set()
+
+    def _link_changed(self, link: LinkState) -> None:
+        self._reporter.link(link)
+
+    def status(self) -> dict[str, Any]:
+        """What `lineside status` shows, from any thread."""
+        return self._reporter.snapshot(self._pipelines, self._sources) | {"pid": os.getpid()}

@@ -1,0 +1,106 @@
+"""The models of this start of the agent: each is opened and proven once, and loaded once per pipeline.
+
+Called by pipeline threads, several at once; who comes second for the same model waits for the proof of the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from agent.core.errors import LinesideError
+from agent.core.messages import ModelVersion
+from agent.models.bundle import open_model
+from agent.models.loading import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent.core.findings import Finding
+    from agent.models.bundle import Bundle
+    from agent.models.contract import Model
+    from agent.models.settings import ModelSettings, RuntimeSettings
+    from agent.models.trial import Prover
+    from agent.pipeline.settings import PipelineSettings
+
+log = logging.getLogger("lineside.models")
+
+
+class ModelShelf:
+    """Gives loaded models to pipelines and tells what became of each."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSettings],
+        runtime: RuntimeSettings,
+        prover: Prover,
+        *,
+        on_version: Callable[[str, ModelVersion], None],
+        on_finding: Callable[[str, Finding], None],
+    ) -> None:
+        """Store.
+
+        Args:
+            models: The tables under `models`.
+            runtime: What holds for models that set nothing of their own.
+            prover: Tries a file in a child process before this process touches it.
+            on_version: Called with the model's name after it came to be `active` or `rejected`; any thread.
+            on_finding: Called for each thing that a person should know of; any thread.
+        """
+        self._models = models
+        self._runtime = runtime
+        self._prover = prover
+        self._on_version = on_version
+        self._on_finding = on_finding
+        self._bundles: dict[str, Bundle] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def load(self, pipeline: PipelineSettings) -> Model:
+        """A model with an interpreter of its own, for one pipeline.
+
+        Raises:
+            ModelRefused: It cannot be read, was refused by the runtime, crashed it, or does not fit its description.
+            NotTrusted: A file differs from the manifest.
+        """
+        name = pipeline.model
+        settings = self._models[name]
+        runtime = self._runtime.model_copy(
+            update={
+                key: value
+                for key, value in (("threads", settings.threads), ("delegates", settings.delegates))
+                if value is not None
+            }
+        )
+        with self._locks[name]:
+            bundle = self._bundles.get(name) or self._prove(name, settings, runtime)
+        model = load_model(bundle, runtime, decision=pipeline.decision)
+        for finding in model.findings:
+            self._tell(name, finding)
+        return model
+
+    def _prove(self, name: str, settings: ModelSettings, runtime: RuntimeSettings) -> Bundle:
+        bundle: Bundle | None = None
+        try:
+            bundle = open_model(name, settings)
+            for finding in bundle.findings:
+                self._tell(name, finding)
+            self._prover.prove(bundle, runtime)
+        except LinesideError as error:
+            version, digest = (bundle.spec.version, bundle.digest) if bundle else ("unknown", "")
+            self._on_version(name, ModelVersion(version=version, digest=digest, state="rejected", reason=str(error)))
+            raise
+        self._bundles[name] = bundle
+        self._on_version(
+            name,
+            ModelVersion(version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"),
+        )
+        return bundle
+
+    def _tell(self, name: str, finding: Finding) -> None:
+        level = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}[finding.severity]
+        log.log(level, finding.message, extra={"model": name, "code": finding.code, "hint": finding.hint})
+        self._on_finding(name, finding)
+
+

@@ -1,0 +1,85 @@
+"""Names, topics, times, ids, backoff, reasons and figures."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.backoff import Backoff
+from agent.core.health import Figures, Reasons
+from agent.core.names import is_name, to_name
+from agent.core.times import new_id, utc_text
+from agent.core.topics import Topics
+
+
+@given(st.text())
+def test_every_text_becomes_a_name(text):
+    """A host name of any shape gives a device id that may stand in a topic."""
+    assert is_name(to_name(text))
+
+
+@pytest.mark.parametrize("bad", ["", ".", "-a", "a/b", "a b", "ü", "a" * 65, "a\n", "#", "+"])
+def test_what_would_break_a_topic_is_no_name(bad):
+    """MQTT's separators and wildcards, and anything that is not plain."""
+    assert not is_name(bad)
+
+
+def test_topics_lie_under_prefix_version_location_and_device():
+    """The contract of design 4.3, with and without a location."""
+    topics = Topics("lineside", "graz/stamping", "press-07")
+    assert topics.prediction("p") == "lineside/v1/graz/stamping/press-07/pipeline/p/prediction"
+    assert Topics("plant/lineside", "", "d").status == "plant/lineside/v1/d/status"
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(timezone.utc)))
+def test_times_keep_their_microseconds(moment):
+    """Also where they are zero: a fixed width sorts as text."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    ns = (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000
+    assert utc_text(ns) == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_ids_are_unique_uuids_of_version_7():
+    """RFC 9562: version and variant bits in their places."""
+    ids = [uuid.UUID(new_id()) for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert {(i.version, i.variant) for i in ids} == {(7, uuid.RFC_4122)}
+
+
+@given(st.integers(0, 2**32), st.floats(0.1, 10), st.floats(10, 600))
+def test_backoff_grows_to_its_ceiling_and_spreads(seed, first_s, max_s):
+    """Each delay lies in the upper half of its step, and none is above the ceiling."""
+    backoff = Backoff(first_s, max_s, rng=random.Random(seed))
+    for k in range(40):
+        step_s = min(max_s, first_s * 2.0 ** min(k, 32))
+        assert step_s / 2 <= backoff.next_s() <= step_s
+    backoff.reset()
+    assert backoff.next_s() <= first_s
+
+
+def test_reasons_tell_each_change_once():
+    """A reason that is set twice, or cleared though it is not there, is not told."""
+    told: list[list[str]] = []
+    reasons = Reasons(told.append)
+    reasons.set("a", "camera gone")
+    reasons.set("a", "camera gone")
+    reasons.set("b", "broker gone")
+    reasons.clear("a")
+    reasons.clear("a")
+    assert told == [["camera gone"], ["camera gone", "broker gone"], ["broker gone"]]
+
+
+def test_figures_cover_the_interval_only():
+    """Rate and percentiles speak of what happened since the last look."""
+    figures = Figures()
+    assert figures.interval(1.0) == (0.0, None, None)
+    for ms in range(1, 101):
+        figures.record(float(ms))
+    assert figures.interval(2.0) == (50.0, 50.5, 99.01)
+    figures.record(7.0)
+    assert figures.interval(1.0) == (1.0, 7.0, 7.0)

@@ -1,0 +1,175 @@
+"""A pipeline with a model and a sink of the test's own: numbering, ending, faults, and once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from agent.core import results
+from agent.core.decisions import DecisionRule
+from agent.core.errors import ModelRefused
+from agent.core.frames import Frame
+from agent.core.mailbox import Mailbox
+from agent.core.messages import ModelReference
+from agent.models.contract import Outcome
+from agent.pipeline.inspector import Identity
+from agent.pipeline.runner import Feed, PipelineRunner
+from agent.pipeline.settings import PipelineSettings
+
+
+class ScriptedModel:
+    """Scores a frame by its first pixel; a pixel of 255 is a fault, 254 gives NaN."""
+
+    reference = ModelReference(name="m", version="1", digest="sha256:0", runtime="none", delegate="none")
+    rule = DecisionRule(label="bad", min_score=0.5)
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def predict(self, pixels):
+        value = int(pixels.flat[0])
+        if value == 255:
+            raise ModelRefused("the interpreter failed")
+        score = float("nan") if value == 254 else value / 100
+        now = time.perf_counter_ns()
+        top = [results.Scored(label="bad", score=score)]
+        return Outcome(results.Classification(label="bad", score=score, top=top), now, now, now, now)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class RecordingSink:
+    def __init__(self) -> None:
+        self.sent = []
+        self.arrived = threading.Condition()
+
+    def send(self, prediction, *, qos, event_seq, publish, wait):
+        with self.arrived:
+            self.sent.append((prediction, event_seq, publish, wait is not None))
+            self.arrived.notify_all()
+
+
+def frame(index: int, value: int = 0) -> Frame:
+    return Frame(np.full((2, 2, 3), value, np.uint8), index, time.time_ns(), time.perf_counter_ns())
+
+
+def build(load, *, box=None, once=False, shared=False, **settings):
+    box = box or Mailbox(1000, "wait")
+    sink = RecordingSink()
+    runner = PipelineRunner(
+        "p",
+        PipelineSettings(source="s", model="m", **settings),
+        Feed(box, finite=True, shared=shared),
+        load=load,
+        sink=sink,
+        identity=Identity("dev", "session-1", lambda: "unsynced"),
+        once=once,
+    )
+    return runner, box, sink
+
+
+def run_through(runner, box, frames):
+    for item in frames:
+        assert box.put(item, 10)
+    box.close()
+    runner.start()
+    assert runner.join(10)
+
+
+def test_seq_numbers_every_prediction_and_event_seq_every_event():
+    """Both start at 0 and have no gap, whatever the frames' own numbers are."""
+    runner, box, sink = build(ScriptedModel)
+    run_through(runner, box, [frame(10 * k, 90 if k % 3 == 0 else 0) for k in range(9)])
+    assert [p.seq for p, *_ in sink.sent] == list(range(9))
+    assert [p.frame.index for p, *_ in sink.sent] == [10 * k for k in range(9)]
+    assert [e for _, e, *_ in sink.sent if e is not None] == list(range(9))  # a leading reject label is unsure: an event
+    assert runner.state == "ended"
+
+
+def test_predictions_that_are_no_events_have_no_event_number():
+    """`events = "reject"` selects reject and unsure only; here the reject label never leads."""
+    runner, box, sink = build(ScriptedModel, decision={"reject": {"label": "other"}})
+    run_through(runner, box, [frame(k, 90) for k in range(4)])
+    assert [(p.decision, e) for p, e, *_ in sink.sent] == [("accept", None)] * 4
+
+
+def test_on_change_only_changes_are_sent():
+    """publish = "change": the second equal verdict is not said, but it is numbered."""
+    runner, box, sink = build(
+        ScriptedModel, publish="change", events="change", decision={"reject": {"label": "bad", "min_score": 0.8}}
+    )
+    run_through(runner, box, [frame(k, value) for k, value in enumerate([90, 90, 10, 10, 90])])
+    assert [(p.seq, p.decision) for p, *_ in sink.sent] == [(0, "reject"), (2, "unsure"), (4, "reject")]
+
+
+def test_a_result_that_is_no_number_is_bad_and_never_accepted():
+    """NaN from a model must not pass a part."""
+    runner, box, sink = build(ScriptedModel)
+    run_through(runner, box, [frame(0, 254)])
+    assert [(p.quality, p.decision) for p, *_ in sink.sent] == [("bad", "unsure")]
+
+
+def test_a_refused_model_fails_the_pipeline_and_lets_go_of_a_shared_source():
+    """The error stands in `fault`, and frames pass so that the other pipeline of this source is not held up."""
+
+    def refuse():
+        raise ModelRefused("not a model")
+
+    failed = threading.Event()
+    runner, box, sink = build(refuse, box=Mailbox(1, "wait"), shared=True)
+    runner._on_change = lambda r: failed.set() if r.state == "failed" else None
+    runner.start()
+    assert failed.wait(10)
+    assert all(box.put(frame(k), 10) for k in range(20))
+    assert str(runner.fault) == "not a model"
+    assert runner.drops() == {"no_model": 20}
+    runner.stop()
+    assert runner.join(10)
+    assert sink.sent == []
+
+
+def test_a_model_that_fails_later_is_loaded_again_and_numbers_go_on(monkeypatch):
+    """A fault of the interpreter costs the frame it happened on; seq has no gap and the model is closed."""
+    monkeypatch.setattr("agent.pipeline.runner._RELOAD_FIRST_S", 0.01)
+    models = []
+
+    def load():
+        models.append(ScriptedModel())
+        return models[-1]
+
+    runner, box, sink = build(load)
+    run_through(runner, box, [frame(0, 10), frame(1, 255), frame(2, 10)])
+    assert [(p.seq, p.frame.index) for p, *_ in sink.sent] == [(0, 0), (1, 2)]
+    assert [model.closed for model in models] == [True, True]
+
+
+def test_once_ends_after_the_first_prediction_and_closes_its_mailbox():
+    """The source sees that nobody reads any more."""
+    runner, box, sink = build(ScriptedModel, once=True)
+    for k in range(3):
+        box.put(frame(k), 10)
+    runner.start()
+    assert runner.join(10)
+    assert [p.seq for p, *_ in sink.sent] == [0]
+    assert not box.put(frame(9), 0)
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_only_files_let_the_sink_wait(finite):
+    """A live pipeline never waits for the broker."""
+    box = Mailbox(10, "wait")
+    sink = RecordingSink()
+    runner = PipelineRunner(
+        "p",
+        PipelineSettings(source="s", model="m"),
+        Feed(box, finite=finite, shared=False),
+        load=ScriptedModel,
+        sink=sink,
+        identity=Identity("dev", "s", lambda: "synced"),
+    )
+    run_through(runner, box, [frame(0)])
+    assert [waits for *_, waits in sink.sent] == [finite]
