@@ -124,7 +124,9 @@ class App:
                 undelivered = self._shut_down()
         if undelivered:
             log.error(
-                "%d messages stayed undelivered", undelivered, extra={"hint": "is the broker reachable? lineside doctor"}
+                "%d messages stayed undelivered",
+                undelivered,
+                extra={"hint": "is the broker reachable? lineside doctor"},
             )
             return _UNDELIVERED
         return code
@@ -135,9 +137,7 @@ class App:
         self._wake.set()
 
     def _start(self) -> None:
-        log.info(
-            "lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root}
-        )
+        log.info("lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root})
         self._reporter.born()
         self._publisher.start()
         self._control.start()
@@ -194,7 +194,7 @@ class App:
             source.check(now_s)
 
     def _report_health(self) -> None:
-        self._reporter.health(self._pipelines, self._sources)
+        self._reporter.health(self._pipelines, self._sources, self._settings.device.health_interval_s)
 
     def _source_changed(self, source: SourceRunner) -> None:
         self._reporter.source(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
     from agent.core.findings import Finding
     from agent.core.messages import AgentState, CaptureClock, ModelVersion, SourceStateName
     from agent.core.topics import Topics
-    from agent.mqtt.publisher import Publisher
+    from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
+    from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
     "failed": "source {name} failed",
     "no_signal": "source {name} has no signal",
     "stale": "source {name} gives no new frames",
 }
+
+_SNAPSHOT_S = 10.0
 
 
 class Reporter:
@@ -40,10 +44,9 @@ class Reporter:
         self._started_s = time.monotonic()
         self._since = now_text()
         self._lock = threading.Lock()
-        self._machine: Any = None
-        self._read_at_s = self._started_s
-        self.sources: dict[str, SourceState] = {}
-        self.models: dict[str, ModelState] = {}
+        self._machine: Machine | None = None
+        self._sources: dict[str, SourceState] = {}
+        self._models: dict[str, ModelState] = {}
         self.reasons = Reasons(self._health_changed)
 
     def status(self, state: AgentState | None = None) -> Status:
@@ -71,7 +74,6 @@ class Reporter:
         self,
         name: str,
         state: SourceStateName,
-        *,
         captured_at_from: CaptureClock,
         reason: str | None,
         retry_in_s: float | None,
@@ -87,7 +89,7 @@ class Reporter:
             reason=reason,
             retry_in_s=None if retry_in_s is None else round(retry_in_s, 1),
         )
-        self.sources[name] = message
+        self._sources[name] = message
         self._publisher.announce(self._topics.source_state(name), message)
         if sentence := _FAULTY.get(state):
             self.reasons.set(f"source/{name}", sentence.format(name=name) + (f": {reason}" if reason else ""))
@@ -106,7 +108,7 @@ class Reporter:
             candidate=None if active else version,
             previous=None,
         )
-        self.models[name] = message
+        self._models[name] = message
         self._publisher.announce(self._topics.model_state(name), message)
         if active:
             self.reasons.clear(f"model/{name}")
@@ -125,22 +127,25 @@ class Reporter:
         else:
             self.reasons.clear(f"pipeline/{runner.name}")
 
-    def health(self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner]) -> None:
-        """Publish the figures since the last call."""
-        if self._machine is None:
-            from agent.telemetry.machine import Machine  # noqa: PLC0415 - not needed for the first prediction
+    def link(self, link: LinkState) -> None:
+        """The connection to the broker changed: being away is no fault of the agent, being refused or replaced is."""
+        if link.state in ("refused", "taken_over"):
+            self.reasons.set("mqtt", f"mqtt: {link.sentence}")
+        else:
+            self.reasons.clear("mqtt")
 
-            self._machine = Machine(self._state_dir)
-        now_s = time.monotonic()
-        elapsed_s, self._read_at_s = now_s - self._read_at_s, now_s
-        figures = self._machine.read()
+    def health(
+        self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
+    ) -> None:
+        """Publish the figures of the last `window_s` seconds."""
+        figures = self._figures()
         self._publisher.health(
             Health(
                 device=self._topics.device,
                 session=self._session,
                 at=now_text(),
-                uptime_s=round(now_s - self._started_s, 1),
-                pipelines={name: _pipeline_health(runner, elapsed_s) for name, runner in pipelines.items()},
+                uptime_s=self._uptime_s(),
+                pipelines={name: _pipeline_health(runner, window_s) for name, runner in pipelines.items()},
                 cpu_percent=figures.cpu_percent,
                 memory_bytes=figures.memory_bytes,
                 temperature_c=figures.temperature_c,
@@ -151,9 +156,43 @@ class Reporter:
             )
         )
 
+    def snapshot(self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner]) -> dict[str, Any]:
+        """Everything `lineside status` shows; rates and latencies are those of the last 10 s."""
+        link = self._publisher.link
+        return {
+            "status": asdict(self.status()),
+            "uptime_s": self._uptime_s(),
+            "mqtt": {
+                "state": link.state,
+                "sentence": link.sentence,
+                "queued": self._publisher.queued,
+                "dropped": self._publisher.dropped,
+            },
+            "pipelines": {
+                name: asdict(_pipeline_health(runner, _SNAPSHOT_S))
+                | {"source": runner.settings.source, "model": runner.settings.model}
+                for name, runner in pipelines.items()
+            },
+            "sources": {
+                name: asdict(state) | {"frames": sources[name].frames, "abandoned": sources[name].abandoned}
+                for name, state in self._sources.items()
+            },
+            "models": {name: asdict(state) for name, state in self._models.items()},
+        }
 
-def _pipeline_health(runner: PipelineRunner, elapsed_s: float) -> PipelineHealth:
-    rate_hz, p50_ms, p99_ms = runner.figures.interval(elapsed_s)
+    def _uptime_s(self) -> float:
+        return round(time.monotonic() - self._started_s, 1)
+
+    def _figures(self) -> MachineFigures:
+        if self._machine is None:
+            from agent.telemetry.machine import Machine  # noqa: PLC0415 - psutil is not needed for the first prediction
+
+            self._machine = Machine(self._state_dir)
+        return self._machine.read()
+
+
+def _pipeline_health(runner: PipelineRunner, window_s: float) -> PipelineHealth:
+    rate_hz, p50_ms, p99_ms = runner.figures.over(window_s, time.monotonic())
     return PipelineHealth(
         state=runner.state,
         rate_hz=round(rate_hz, 2),

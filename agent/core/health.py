@@ -1,17 +1,18 @@
-"""Whether the agent is well, and why not; and the figures of one pipeline over an interval."""
+"""Whether the agent is well, and why not; and the figures of one pipeline over a window of time."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Literal
+from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HealthState = Literal["starting", "ok", "degraded", "failed"]
+_KEPT = 4096
+"""Latencies kept per pipeline: two minutes at 30 frames/s."""
 
 
 class Reasons:
@@ -51,27 +52,25 @@ class Reasons:
 
 
 class Figures:
-    """Counts and latencies of one pipeline. One thread records, another reads.
-
-    The last 4,096 latencies give the percentiles; the interval is from one `interval()` to the next.
-    """
+    """Counts and latencies of one pipeline. One thread records, any thread reads."""
 
     def __init__(self) -> None:
         self.predictions = 0
-        self.drops: Counter[str] = Counter()
-        self._latencies_ms: deque[float] = deque(maxlen=4096)
-        self._seen = 0
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
-    def record(self, total_ms: float) -> None:
-        """One prediction was made."""
+    def record(self, total_ms: float, now_s: float) -> None:
+        """One prediction was made at the monotonic time `now_s`."""
         self.predictions += 1
-        self._latencies_ms.append(total_ms)
+        self._recent.append((now_s, total_ms))
 
-    def interval(self, seconds: float) -> tuple[float, float | None, float | None]:
-        """(rate in 1/s, p50 in ms, p99 in ms) since the last call, `seconds` ago; None without a prediction."""
-        made, self._seen = self.predictions - self._seen, self.predictions
-        recent = list(self._latencies_ms)[-made:] if made else []
+    def over(self, window_s: float, now_s: float) -> tuple[float, float | None, float | None]:
+        """Rate in 1/s, p50 and p99 in ms over the last `window_s` seconds; None without a prediction.
+
+        Of more than 4,096 predictions in the window the newest speak, and the rate is theirs.
+        """
+        recent = [(at_s, ms) for at_s, ms in list(self._recent) if now_s - at_s <= window_s]
         if not recent:
             return 0.0, None, None
-        p50, p99 = np.percentile(recent, (50, 99))
-        return made / max(seconds, 1e-9), round(float(p50), 3), round(float(p99), 3)
+        covered_s = window_s if len(recent) < _KEPT else now_s - recent[0][0]
+        p50, p99 = np.percentile([ms for _, ms in recent], (50, 99))
+        return len(recent) / max(covered_s, 1e-9), round(float(p50), 3), round(float(p99), 3)

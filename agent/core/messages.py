@@ -129,7 +129,7 @@ class Status:
 class PipelineHealth:
     """One pipeline over the last interval."""
 
-    state: Literal["starting", "ok", "degraded", "failed", "ended"]
+    state: Literal["starting", "ok", "failed", "ended"]
     rate_hz: float
     """Predictions per second over the interval."""
     latency_p50_ms: float | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -152,7 +153,7 @@ class PipelineRunner:
             if frame is None:
                 continue
             inspection = inspect(frame, model)
-            record(inspection.prediction.latency_ms.total)
+            record(inspection.prediction.latency_ms.total, time.monotonic())
             if inspection.publish or inspection.event_seq is not None:
                 send(
                     inspection.prediction,

@@ -74,12 +74,13 @@ def test_reasons_tell_each_change_once():
     assert told == [["camera gone"], ["camera gone", "broker gone"], ["broker gone"]]
 
 
-def test_figures_cover_the_interval_only():
-    """Rate and percentiles speak of what happened since the last look."""
+def test_figures_cover_the_window_only():
+    """Rate and percentiles speak of the last seconds, not of the whole session."""
     figures = Figures()
-    assert figures.interval(1.0) == (0.0, None, None)
-    for ms in range(1, 101):
-        figures.record(float(ms))
-    assert figures.interval(2.0) == (50.0, 50.5, 99.01)
-    figures.record(7.0)
-    assert figures.interval(1.0) == (1.0, 7.0, 7.0)
+    assert figures.over(1.0, 0.0) == (0.0, None, None)
+    for k in range(1, 101):
+        figures.record(float(k), now_s=k / 100)
+    assert figures.over(2.0, 1.0) == (50.0, 50.5, 99.01)
+    assert figures.over(0.095, 1.0) == (pytest.approx(10 / 0.095), 95.5, 99.91)
+    assert figures.over(1.0, 5.0) == (0.0, None, None)
+    assert figures.predictions == 100

@@ -86,7 +86,9 @@ def test_seq_numbers_every_prediction_and_event_seq_every_event():
     run_through(runner, box, [frame(10 * k, 90 if k % 3 == 0 else 0) for k in range(9)])
     assert [p.seq for p, *_ in sink.sent] == list(range(9))
     assert [p.frame.index for p, *_ in sink.sent] == [10 * k for k in range(9)]
-    assert [e for _, e, *_ in sink.sent if e is not None] == list(range(9))  # a leading reject label is unsure: an event
+    assert [e for _, e, *_ in sink.sent if e is not None] == list(
+        range(9)
+    )  # a leading reject label is unsure: an event
     assert runner.state == "ended"
 
 

@@ -1,0 +1,63 @@
+"""`lineside run`: the agent itself."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.output import DEFAULT_CONFIG, ConfigOption
+from agent.core.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from agent.config.loading import Loaded
+    from agent.config.settings import AgentSettings
+
+
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    once: Annotated[bool, typer.Option("--once", help="Take one frame or window per pipeline, then end.")] = False,
+) -> None:
+    """Run the agent until SIGTERM or SIGINT, or until every source has ended.
+
+    Exit codes: 0 done, 1 a source ended by a fault, 3 invalid configuration or no pipeline can ever work, 4 messages stayed
+    undelivered, 5 the models are not to be trusted.
+    """
+    from agent.config.loading import load
+    from agent.telemetry.logs import set_up
+
+    loaded = load(Path(config))
+    settings = usable(loaded)
+    set_up(settings.log.level, settings.log.format)
+    log = logging.getLogger("lineside.run")
+    for finding in loaded.findings:
+        log.warning(finding.message, extra={"code": finding.code, "hint": finding.hint})
+    threading.excepthook = lambda args: log.critical(
+        "thread %s died",
+        args.thread and args.thread.name,
+        exc_info=(args.exc_type, args.exc_value, args.exc_traceback),  # type: ignore[arg-type]
+    )
+
+    from agent.app import App
+
+    app = App(settings, once=once)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: app.stop())
+    sys.exit(app.run())
+
+
+def usable(loaded: Loaded) -> AgentSettings:
+    """The settings, or an error that lists every finding of severity `error`."""
+    errors = [finding for finding in loaded.findings if finding.severity == "error"]
+    if loaded.settings is None or errors:
+        listed = "\n".join(f"  {finding.message}\n    next: {finding.hint}" for finding in errors)
+        raise ConfigInvalid(
+            f"the configuration cannot be used\n{listed}",
+            hint=f"lineside check {loaded.files[0] if loaded.files else ''}",
+        )
+    return loaded.settings

@@ -1,0 +1,83 @@
+"""`lineside status`: asks the running agent over the control socket in its state directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agent.cli import output
+from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
+
+
+def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show what the running agent does: pipelines, sources, models, broker.
+
+    Exit codes: 0 it runs (degraded or not), 4 no agent answers.
+    """
+    from agent.cli.run import usable
+    from agent.config.loading import load
+    from agent.control import ask
+
+    settings = usable(load(Path(config)))
+    answer = ask(settings.device.state_dir, "status")
+    output.result(answer, render(answer), as_json=as_json)
+
+
+def render(answer: dict[str, Any]) -> str:
+    """The answer of `agent.app.App.status`, for people."""
+    status = answer["status"]
+    mqtt = answer["mqtt"]
+    lines = [
+        f"{status['device']}  {status['state']} since {status['since'][:19].replace('T', ' ')} UTC"
+        f"  (lineside {status['agent']}, pid {answer['pid']}, up {_duration(answer['uptime_s'])})",
+        *(f"  ! {reason}" for reason in status["reasons"]),
+        "",
+        f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
+        "",
+        output.table(
+            [
+                (
+                    name,
+                    p["state"],
+                    p["source"],
+                    p["model"],
+                    p["predictions"],
+                    f"{p['rate_hz']:.1f}",
+                    _ms(p["latency_p50_ms"]),
+                    _ms(p["latency_p99_ms"]),
+                    sum(p["drops"].values()),
+                )
+                for name, p in answer["pipelines"].items()
+            ],
+            head=("pipeline", "state", "source", "model", "made", "1/s", "p50 ms", "p99 ms", "dropped"),
+        ),
+        "",
+        output.table(
+            [
+                (name, s["state"], s["frames"], s["abandoned"], s["reason"] or "")
+                for name, s in answer["sources"].items()
+            ],
+            head=("source", "state", "frames", "hung", "reason"),
+        ),
+        "",
+        output.table(
+            [(name, *_version(m)) for name, m in answer["models"].items()],
+            head=("model", "state", "version", "digest", "reason"),
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:
+    version = model["active"] or model["candidate"]
+    return version["state"], version["version"], version["digest"][:19], version["reason"] or ""
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, s = divmod(int(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours} h {m} min" if hours else f"{m} min {s} s" if m else f"{s} s"
