@@ -1,0 +1,176 @@
+"""Manifests: which files a bundle consists of, by length and sha256 (design, section 4.4).
+
+A manifest is the identity of a version: equal files give equal bytes, so the sha256 of `manifest.json` names the bundle on
+every device. Hidden files (names that start with a dot) belong to editors and file managers and are no part of a bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cloud_sync.atomic import write_atomically
+
+MANIFEST = "manifest.json"
+SCHEMA = "lineside.manifest/1"
+_MAX_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+class ManifestInvalid(Exception):
+    """The manifest cannot be read or says something impossible."""
+
+
+class FilesDiffer(Exception):
+    """The folder is not what its manifest says.
+
+    Attributes:
+        differences: One sentence per file.
+    """
+
+    def __init__(self, differences: list[str]) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = differences
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a bundle.
+
+    Attributes:
+        path: Relative to the bundle, with `/`, never upwards.
+        sha256: In hexadecimal.
+        length_bytes: Size of the file.
+    """
+
+    path: str
+    sha256: str
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A version of a model as a list of its files, in the order of their paths."""
+
+    name: str
+    version: str
+    files: tuple[FileEntry, ...]
+
+    def encode(self) -> bytes:
+        """The bytes of `manifest.json`: the same for the same files."""
+        files = [{"path": f.path, "sha256": f.sha256, "length": f.length_bytes} for f in self.files]
+        content = {"schema": SCHEMA, "name": self.name, "version": self.version, "files": files}
+        return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and the digest of `manifest.json`."""
+        return digest_of(self.encode())
+
+
+def digest_of(content: bytes) -> str:
+    """`sha256:` and the digest of `content`, as it stands in messages."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file in hexadecimal, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def describe(folder: Path, name: str, version: str) -> Manifest:
+    """The manifest that the files of `folder` have now.
+
+    Raises:
+        OSError: A file cannot be read.
+        ManifestInvalid: A link leads out of the folder.
+    """
+    entries = (FileEntry(path, file_sha256(folder / path), (folder / path).stat().st_size) for path in _paths(folder))
+    return Manifest(name, version, tuple(entries))
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json` into the folder, whole or not at all.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    write_atomically(folder / MANIFEST, manifest.encode())
+
+
+def read(folder: Path) -> tuple[Manifest, str] | None:
+    """The manifest of a folder and the digest of the very bytes that were read; None where there is none.
+
+    Raises:
+        ManifestInvalid: It cannot be read, or names a file outside the folder.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ManifestInvalid(f"{path} is larger than {_MAX_BYTES} bytes")
+        data = json.loads(content)
+        if data["schema"] != SCHEMA:
+            raise ManifestInvalid(f"{path} has schema {data['schema']!r}, this version reads {SCHEMA!r}")
+        files = tuple(_entry(entry) for entry in data["files"])
+        return Manifest(str(data["name"]), str(data["version"]), files), digest_of(content)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ManifestInvalid(f"{path} is no manifest: {type(error).__name__} {error}") from error
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Compare every file with the manifest.
+
+    Raises:
+        FilesDiffer: A file is missing, differs, or is not in the manifest.
+        OSError: A file cannot be read.
+        ManifestInvalid: A link leads out of the folder.
+    """
+    found = set(_paths(folder))
+    listed = {entry.path for entry in manifest.files}
+    differences = [f"{path} is not in the manifest" for path in sorted(found - listed)]
+    for entry in manifest.files:
+        path = folder / entry.path
+        if entry.path not in found:
+            differences.append(f"{entry.path} is missing")
+        elif (length := path.stat().st_size) != entry.length_bytes:
+            differences.append(f"{entry.path} has {length} bytes, the manifest says {entry.length_bytes}")
+        elif file_sha256(path) != entry.sha256:
+            differences.append(f"{entry.path} has another sha256 than the manifest says")
+    if differences:
+        raise FilesDiffer(differences)
+
+
+def _paths(folder: Path) -> list[str]:
+    """Relative paths of all files that belong to a bundle, sorted."""
+    root = folder.resolve()
+    paths = []
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") for part in relative.parts) or relative.as_posix() == MANIFEST:
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise ManifestInvalid(f"{relative} leads out of the bundle, to {path.resolve()}")
+        if path.is_file():
+            paths.append(relative.as_posix())
+    return sorted(paths)
+
+
+def _entry(data: dict[str, Any]) -> FileEntry:
+    path, sha256, length = data["path"], data["sha256"], data["length"]
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or pure.as_posix() != path or path in ("", "."):
+        raise ManifestInvalid(f"the manifest names {path!r}, which is not a path inside the bundle")
+    if not isinstance(sha256, str) or not isinstance(length, int) or isinstance(length, bool):
+        raise TypeError("sha256 must be text and length a whole number")
+    return FileEntry(path, sha256, length)
