@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from agent.models.delegates import Delegate
 from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, OutputSpec, Task
+from agent.models.trial import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_S, TrialLimits
 from agent.schema import Name, Strict
 
 
@@ -27,6 +29,11 @@ class DelegateSettings(Strict):
             raise ValueError('kind = "external" needs a library, the other kinds take none')
         return self
 
+    def delegate(self) -> Delegate:
+        """The same, as the interpreter takes it: options are text there."""
+        options = {key: str(value) for key, value in self.options.items()}
+        return Delegate(self.kind, str(self.library) if self.library else None, options)
+
 
 class RuntimeSettings(Strict):
     """`[runtime]`: how interpreters run on this device; the device profile gives the defaults."""
@@ -35,10 +42,14 @@ class RuntimeSettings(Strict):
     """Threads per interpreter."""
     delegates: list[DelegateSettings] = Field(default=[DelegateSettings()], min_length=1)
     """In the order to try."""
-    trial_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    trial_timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=600)
     """How long the child process that tries a model file first may take."""
-    trial_memory_bytes: int = Field(default=2 << 30, ge=64 << 20)
+    trial_memory_bytes: int = Field(default=DEFAULT_MEMORY_BYTES, ge=64 << 20)
     """Address space that child may use beyond what the runtime itself needs."""
+
+    def limits(self) -> TrialLimits:
+        """What the child process may use."""
+        return TrialLimits(self.trial_timeout_s, self.trial_memory_bytes)
 
 
 class ModelSettings(Strict):

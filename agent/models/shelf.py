@@ -1,6 +1,6 @@
-"""The models of this start of the agent: each is opened and proven once, and loaded once per pipeline.
+"""The models of this start of the agent: each is opened and tried once, and loaded once per pipeline.
 
-Called by pipeline threads, several at once; who comes second for the same model waits for the proof of the first.
+Called by pipeline threads, several at once; who comes second for the same model waits for the first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.core.errors import LinesideError
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
+from agent.models.delegates import Execution
 from agent.models.loading import load_model
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ModelShelf:
         self._on_version = on_version
         self._on_finding = on_finding
         self._bundles: dict[str, Bundle] = {}
+        self._told: set[tuple[str, str]] = set()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def load(self, pipeline: PipelineSettings) -> Model:
@@ -66,41 +68,39 @@ class ModelShelf:
         """
         name = pipeline.model
         settings = self._models[name]
-        runtime = self._runtime.model_copy(
-            update={
-                key: value
-                for key, value in (("threads", settings.threads), ("delegates", settings.delegates))
-                if value is not None
-            }
-        )
+        how = execution(settings, self._runtime)
         with self._locks[name]:
-            bundle = self._bundles.get(name) or self._prove(name, settings, runtime)
-        model = load_model(bundle, runtime, decision=pipeline.decision)
-        for finding in model.findings:
-            self._tell(name, finding)
+            bundle: Bundle | None = None
+            try:
+                bundle = self._bundles.get(name) or open_model(name, settings)
+                self._prover.prove(bundle.model, how, self._runtime.limits())
+                model = load_model(bundle, how, decision=pipeline.decision)
+            except LinesideError as error:
+                self._bundles.pop(name, None)
+                version, digest = (bundle.spec.version, bundle.digest) if bundle else ("unknown", "")
+                self._on_version(name, ModelVersion(version=version, digest=digest, state="rejected", reason=str(error)))
+                raise
+            if name not in self._bundles:
+                self._bundles[name] = bundle
+                self._on_version(
+                    name,
+                    ModelVersion(version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"),
+                )
+            self._tell(name, [*bundle.findings, *model.findings])
         return model
 
-    def _prove(self, name: str, settings: ModelSettings, runtime: RuntimeSettings) -> Bundle:
-        bundle: Bundle | None = None
-        try:
-            bundle = open_model(name, settings)
-            for finding in bundle.findings:
-                self._tell(name, finding)
-            self._prover.prove(bundle, runtime)
-        except LinesideError as error:
-            version, digest = (bundle.spec.version, bundle.digest) if bundle else ("unknown", "")
-            self._on_version(name, ModelVersion(version=version, digest=digest, state="rejected", reason=str(error)))
-            raise
-        self._bundles[name] = bundle
-        self._on_version(
-            name,
-            ModelVersion(version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"),
-        )
-        return bundle
-
-    def _tell(self, name: str, finding: Finding) -> None:
-        level = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}[finding.severity]
-        log.log(level, finding.message, extra={"model": name, "code": finding.code, "hint": finding.hint})
-        self._on_finding(name, finding)
+    def _tell(self, name: str, findings: list[Finding]) -> None:
+        """Each finding once, however many pipelines load the model."""
+        for finding in findings:
+            if (name, finding.code) in self._told:
+                continue
+            self._told.add((name, finding.code))
+            level = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}[finding.severity]
+            log.log(level, finding.message, extra={"model": name, "code": finding.code, "hint": finding.hint})
+            self._on_finding(name, finding)
 
 
+def execution(settings: ModelSettings, runtime: RuntimeSettings) -> Execution:
+    """How a model's interpreters run: what the model sets, else what holds for all."""
+    delegates = settings.delegates or runtime.delegates
+    return Execution(settings.threads or runtime.threads, tuple(delegate.delegate() for delegate in delegates))

@@ -63,6 +63,8 @@ class OutputSpec(Strict):
     """yolo: of two boxes of one class that overlap more than this, the weaker is dropped."""
     layout: Literal["v5", "v8"] = "v8"
     """yolo: `v5` is [1, boxes, 5 + classes] with objectness, `v8` is [1, 4 + classes, boxes] without."""
+    boxes: Literal["unit", "pixel"] = "unit"
+    """yolo: whether boxes are in 0..1 of the input or in its pixels."""
     tensors: list[int] | None = None
     """ssd: places of boxes, classes, scores and count among the model's outputs, default [0, 1, 2, 3]."""
     unit: str | None = None

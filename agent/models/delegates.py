@@ -1,0 +1,39 @@
+"""What may execute a model's operators. Apart from the interpreter, so that configurations can be read without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """What should execute the operators.
+
+    Attributes:
+        kind: `xnnpack`: the built-in CPU kernels. `external`: a library. `none`: reference kernels.
+        library: external: path or name of the shared library.
+        options: external: options that it understands.
+    """
+
+    kind: Literal["xnnpack", "external", "none"] = "xnnpack"
+    library: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How messages call it: the library's file name for external ones."""
+        return self.library.rsplit("/", 1)[-1] if self.library else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How an interpreter runs.
+
+    Attributes:
+        threads: Threads of one invoke.
+        delegates: In the order to try; the first that can be had is taken.
+    """
+
+    threads: int = 1
+    delegates: tuple[Delegate, ...] = (Delegate(),)

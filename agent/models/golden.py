@@ -1,0 +1,198 @@
+"""Golden samples: does the model give the expected answer where it is known? Part of what makes a bundle prove itself.
+
+`golden/labels.csv` (columns `file`, `label` or `decision`, and optionally `sha256`) says what is expected; without it each
+sample lies in a folder that is named by its label. Samples that may not be shipped are read from an installed package.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+
+from agent.core import results
+from agent.core.decisions import decide
+from agent.core.errors import ModelRefused, NotTrusted
+from cloud_sync.manifest import file_sha256
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from agent.models.bundle import Bundle
+    from agent.models.contract import Model
+    from agent.models.spec import GoldenSpec
+
+_LABELS = "labels.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One input with its expected answer.
+
+    Attributes:
+        path: A picture that cv2 reads, or a .npy array.
+        expected: A label or a decision.
+        by: Which of the two.
+    """
+
+    path: Path
+    expected: str
+    by: Literal["label", "decision"]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenReport:
+    """How a model did.
+
+    Attributes:
+        samples: How many were judged.
+        right: How many got the expected answer.
+        min_accuracy: The share that the bundle asks for.
+        wrong: `file: expected …, got …` of the first 20 that did not.
+        p99_ms: 99th percentile of one prediction, from pixels to result, on this machine.
+    """
+
+    samples: int
+    right: int
+    min_accuracy: float
+    wrong: tuple[str, ...]
+    p99_ms: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0..1."""
+        return self.right / self.samples
+
+    @property
+    def passed(self) -> bool:
+        """Whether it reaches `min_accuracy`."""
+        return self.accuracy >= self.min_accuracy
+
+
+_WRONG_SHOWN = 20
+
+
+def judge(bundle: Bundle, model: Model) -> GoldenReport | None:
+    """Run the golden samples of a bundle.
+
+    Args:
+        bundle: Gives the samples.
+        model: The bundle, loaded.
+
+    Returns:
+        The figures, or None where the bundle has no golden samples.
+
+    Raises:
+        ModelRefused: A sample is missing or cannot be read, or the interpreter failed.
+        NotTrusted: A sample differs from its digest.
+    """
+    golden = bundle.spec.golden
+    if golden is None or bundle.folder is None:
+        return None
+    wrong, times_ms = [], []
+    found = samples(bundle.folder, golden)
+    for sample in found:
+        outcome = model.predict(read_sample(sample.path))
+        times_ms.append((outcome.decoded_ns - outcome.started_ns) / 1e6)
+        got = _label(outcome.result) if sample.by == "label" else str(decide(outcome.result, model.rule))
+        if got != sample.expected:
+            wrong.append(f"{sample.path.name}: expected {sample.expected}, got {got}")
+    p99_ms = float(np.percentile(times_ms, 99))
+    return GoldenReport(
+        len(found), len(found) - len(wrong), golden.min_accuracy, tuple(wrong[:_WRONG_SHOWN]), round(p99_ms, 3)
+    )
+
+
+def samples(folder: Path, golden: GoldenSpec) -> list[Sample]:
+    """The golden samples of a bundle, in the order of `labels.csv` or of their names.
+
+    Raises:
+        ModelRefused: There are none, or the table or a file cannot be found.
+        NotTrusted: A file differs from its digest.
+    """
+    root = folder / golden.folder
+    table = root / _LABELS
+    found = _listed(table, _package_root(golden) or root) if table.is_file() else _by_folder(root)
+    if not found:
+        raise ModelRefused(
+            f"{root} holds no golden sample", hint=f"write {table} with the columns file,label, or one folder per label"
+        )
+    return found
+
+
+def read_sample(path: Path) -> npt.NDArray[Any]:
+    """A picture as uint8 BGR [height, width, 3], or the array of a .npy file.
+
+    Raises:
+        ModelRefused: It cannot be read.
+    """
+    if path.suffix == ".npy":
+        try:
+            array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ModelRefused(f"golden sample {path} is no .npy file: {error}") from error
+        return array
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ModelRefused(f"golden sample {path} is no picture that OpenCV reads")
+    return picture
+
+
+def _listed(table: Path, root: Path) -> list[Sample]:
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ModelRefused(f"{table} cannot be read: {error}") from error
+    found = []
+    for number, row in enumerate(rows, start=2):
+        by: Literal["label", "decision"] = "label" if row.get("label") else "decision"
+        name, expected, sha256 = row.get("file"), row.get(by), row.get("sha256")
+        if not name or not expected:
+            raise ModelRefused(f"{table}, line {number}: a file and a label or a decision were expected", hint="columns: file,label")
+        path = root / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+            raise ModelRefused(f"{table}, line {number}: {name!r} is not in {root}")
+        if sha256 and file_sha256(path) != sha256.lower():
+            raise NotTrusted(f"golden sample {path} has another sha256 than {table} says")
+        found.append(Sample(path, expected, by))
+    return found
+
+
+def _by_folder(root: Path) -> list[Sample]:
+    return [
+        Sample(path, path.parent.name, "label")
+        for path in sorted(root.glob("*/*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def _package_root(golden: GoldenSpec) -> Path | None:
+    """The folder in the installed package, found without importing it."""
+    if golden.package is None:
+        return None
+    spec = importlib.util.find_spec(golden.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelRefused(
+            f"the golden samples lie in the Python package {golden.package}, which is not installed",
+            hint=f"install the package that provides {golden.package}",
+        )
+    return Path(spec.submodule_search_locations[0]) / golden.package_path
+
+
+def _label(result: results.Result) -> str:
+    """The label that a result stands for: of the whole frame, of the best object, or of the largest area."""
+    match result:
+        case results.Classification():
+            return result.label
+        case results.Detection():
+            return result.objects[0].label if result.objects else "nothing"
+        case results.Segmentation():
+            return result.areas[0].label if result.areas else "nothing"
+        case _:
+            return f"a result of kind {result.kind}, which has no label"

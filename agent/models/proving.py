@@ -1,0 +1,89 @@
+"""Does a bundle prove itself? The trial in a child process, the fit of its tensors, its golden samples and its budget.
+
+Used by the commands that pack, verify and check bundles; the agent itself does the trial and the fit when it loads a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.errors import ModelRefused
+from agent.core.findings import Finding
+from agent.models.golden import GoldenReport, judge
+from agent.models.loading import load_model
+from agent.models.trial import TrialReport, try_model
+
+if TYPE_CHECKING:
+    from agent.models.bundle import Bundle
+    from agent.models.delegates import Execution
+    from agent.models.trial import TrialLimits
+
+_ENOUGH_SAMPLES = 20
+"""Below it a 99th percentile says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found out about a bundle.
+
+    Attributes:
+        trial: What the runtime made of the file.
+        golden: How it did on its golden samples; None without any.
+        findings: What a person should know; a bundle with a finding of severity `error` does not prove itself.
+    """
+
+    trial: TrialReport
+    golden: GoldenReport | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bundle proves itself."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+
+def prove(bundle: Bundle, how: Execution, limits: TrialLimits) -> Proof:
+    """Try, load and judge a bundle.
+
+    Args:
+        bundle: What `agent.models.bundle` opened.
+        how: Threads and delegates.
+        limits: Of the trial.
+
+    Raises:
+        ModelRefused: The runtime refuses the file, or its tensors or samples do not fit its description.
+        NotTrusted: A golden sample differs from its digest.
+    """
+    trial = try_model(bundle.model, how, limits)
+    try:
+        model = load_model(bundle, how)
+    except ModelRefused as error:
+        raise ModelRefused(f"{bundle.folder or bundle.model}: {error}", hint=error.hint) from error
+    try:
+        golden = judge(bundle, model)
+    finally:
+        model.close()
+    findings = [*bundle.findings, *model.findings]
+    findings += _golden_findings(bundle, golden)
+    return Proof(trial, golden, tuple(findings))
+
+
+def _golden_findings(bundle: Bundle, golden: GoldenReport | None) -> list[Finding]:
+    if golden is None:
+        if bundle.folder is None:
+            return []
+        message = f"{bundle.title} has no golden samples, so nothing shows that its answers are right"
+        return [Finding("no-golden", "warning", message, "add [golden] with samples and their expected answers")]
+    findings = []
+    if not golden.passed:
+        message = (
+            f"{bundle.title} gets {golden.right} of {golden.samples} golden samples right ({golden.accuracy:.3f}),"
+            f" its bundle asks for {golden.min_accuracy:g}: {'; '.join(golden.wrong[:3])}"
+        )
+        findings.append(Finding("golden-failed", "error", message, "is it the right model, with its own labels, mean and std?"))
+    p99_ms = bundle.spec.budget.p99_ms
+    if p99_ms is not None and golden.samples >= _ENOUGH_SAMPLES and golden.p99_ms > p99_ms:
+        message = f"{bundle.title} takes {golden.p99_ms:g} ms (p99) on this machine, its budget is {p99_ms:g} ms"
+        findings.append(Finding("over-budget", "warning", message, "measure it on the device that it is meant for"))
+    return findings
