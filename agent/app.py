@@ -63,6 +63,7 @@ class App:
             device=device.id,
             session=self._session,
             agent_version=__version__,
+            backlog_rate_hz=settings.spool.backlog_rate,
             on_link=self._link_changed,
         )
         self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
@@ -83,9 +84,9 @@ class App:
         settings = self._settings.sources[name]
         return SourceRunner(
             name,
-            make=lambda: make_source(name, settings),
+            make=lambda: make_source(settings),
             policy=RunnerPolicy.of(settings),
-            on_state=self._source_changed,
+            on_status=self._source_changed,
         )
 
     def _make_pipelines(self) -> dict[str, PipelineRunner]:
@@ -197,7 +198,7 @@ class App:
         self._reporter.health(self._pipelines, self._sources, self._settings.device.health_interval_s)
 
     def _source_changed(self, source: SourceRunner) -> None:
-        self._reporter.source(source)
+        self._reporter.source(source.name, source.status)
         self._wake.set()
 
     def _pipeline_changed(self, pipeline: PipelineRunner) -> None:

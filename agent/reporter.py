@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.core.findings import Finding
-    from agent.core.messages import AgentState, CaptureClock, ModelVersion, SourceStateName
+    from agent.core.messages import AgentState, ModelVersion, SourceStateName
     from agent.core.topics import Topics
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
-    from agent.sources.runner import SourceRunner
+    from agent.sources.runner import SourceRunner, SourceStatus
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -42,6 +42,7 @@ class Reporter:
         self._session = session
         self._state_dir = state_dir
         self._started_s = time.monotonic()
+        self._state: AgentState = "online"
         self._since = now_text()
         self._lock = threading.Lock()
         self._machine: Machine | None = None
@@ -56,7 +57,7 @@ class Reporter:
             device=self._topics.device,
             session=self._session,
             state=state or ("degraded" if reasons else "online"),
-            since=self._since,
+            since=now_text() if state else self._since,
             agent=__version__,
             reasons=reasons,
         )
@@ -67,32 +68,27 @@ class Reporter:
 
     def _health_changed(self, _reasons: list[str]) -> None:
         with self._lock:
-            self._since = now_text()
+            if (state := self.status().state) != self._state:
+                self._state, self._since = state, now_text()
             self._publisher.announce(self._topics.status, self.status())
 
-    def source(
-        self,
-        name: str,
-        state: SourceStateName,
-        captured_at_from: CaptureClock,
-        reason: str | None,
-        retry_in_s: float | None,
-    ) -> None:
+    def source(self, name: str, status: SourceStatus) -> None:
         """A source changed its state."""
         message = SourceState(
             device=self._topics.device,
             session=self._session,
             source=name,
-            state=state,
+            state=status.state,
             since=now_text(),
-            captured_at_from=captured_at_from,
-            reason=reason,
-            retry_in_s=None if retry_in_s is None else round(retry_in_s, 1),
+            captured_at_from=status.captured_at_from,
+            reason=status.reason,
+            retry_in_s=None if status.retry_in_s is None else round(status.retry_in_s, 1),
         )
         self._sources[name] = message
         self._publisher.announce(self._topics.source_state(name), message)
-        if sentence := _FAULTY.get(state):
-            self.reasons.set(f"source/{name}", sentence.format(name=name) + (f": {reason}" if reason else ""))
+        if sentence := _FAULTY.get(status.state):
+            said = sentence.format(name=name) + (f": {status.reason}" if status.reason else "")
+            self.reasons.set(f"source/{name}", said)
         else:
             self.reasons.clear(f"source/{name}")
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from agent.cli import output
+from agent.cli import check, demo, doctor, init, model, output, run, status, tap
 from agent.core.errors import LinesideError
 
 app = typer.Typer(
@@ -15,7 +15,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+for command in (demo.demo, init.init, check.check, run.run, status.status, doctor.doctor, tap.tap):
+    app.command()(command)
+app.add_typer(model.app, name="model")
 
 
 @app.callback(invoke_without_command=True)
@@ -36,3 +40,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # `lineside tap | head`: whoever read has read enough
+        sys.stderr.close()
+        sys.exit(0)

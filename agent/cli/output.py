@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agent.core.errors import LinesideError
+    from agent.core.findings import Finding
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout in place of text.")]
 ConfigOption = Annotated[
     str, typer.Option("--config", "-c", help="Configuration file.", metavar="FILE", show_default=True)
 ]
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 DEFAULT_CONFIG = "/etc/lineside/agent.toml"
 
 
@@ -48,18 +51,28 @@ def paint(text: str, colour: str) -> str:
     return typer.style(text, fg=colour, bold=True)
 
 
-def table(rows: Iterable[Sequence[object]], *, head: Sequence[str] | None = None, indent: int = 0) -> str:
-    """Aligned columns, two spaces apart; numbers to the right."""
+def finding(found: Finding) -> None:
+    """One finding on stderr, with its next step."""
+    talk(f"{paint(f'{found.severity}:', _COLOURS[found.severity])} {found.message}  [{found.code}]")
+    if found.hint:
+        talk(f"  next: {found.hint}")
+
+
+def table(
+    rows: Iterable[Sequence[object]], *, head: Sequence[str] | None = None, indent: int = 0, widths: Sequence[int] = ()
+) -> str:
+    """Aligned columns, two spaces apart, numbers to the right; `widths` are the least of the first columns."""
     all_rows = [[("" if cell is None else str(cell)) for cell in row] for row in rows]
     shown = ([list(head)] if head else []) + all_rows
     if not shown:
         return ""
-    widths = [max(len(row[k]) for row in shown if k < len(row)) for k in range(max(map(len, shown)))]
-    right = [bool(all_rows) and all(_is_number(row[k]) for row in all_rows if k < len(row)) for k in range(len(widths))]
+    wide = [max(len(row[k]) for row in shown if k < len(row)) for k in range(max(map(len, shown)))]
+    wide = [max(pair) for pair in zip_longest(wide, widths, fillvalue=0)]
+    right = [bool(all_rows) and all(_is_number(row[k]) for row in all_rows if k < len(row)) for k in range(len(wide))]
     lines = (
         " " * indent
         + "  ".join(
-            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, widths, right, strict=False)
+            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, wide, right, strict=False)
         )
         for row in shown
     )

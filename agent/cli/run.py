@@ -7,16 +7,11 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agent.cli.output import DEFAULT_CONFIG, ConfigOption
-from agent.core.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    from agent.config.loading import Loaded
-    from agent.config.settings import AgentSettings
 
 
 def run(
@@ -32,7 +27,7 @@ def run(
     from agent.telemetry.logs import set_up
 
     loaded = load(Path(config))
-    settings = usable(loaded)
+    settings = loaded.usable()
     set_up(settings.log.level, settings.log.format)
     log = logging.getLogger("lineside.run")
     for finding in loaded.findings:
@@ -49,15 +44,3 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: app.stop())
     sys.exit(app.run())
-
-
-def usable(loaded: Loaded) -> AgentSettings:
-    """The settings, or an error that lists every finding of severity `error`."""
-    errors = [finding for finding in loaded.findings if finding.severity == "error"]
-    if loaded.settings is None or errors:
-        listed = "\n".join(f"  {finding.message}\n    next: {finding.hint}" for finding in errors)
-        raise ConfigInvalid(
-            f"the configuration cannot be used\n{listed}",
-            hint=f"lineside check {loaded.files[0] if loaded.files else ''}",
-        )
-    return loaded.settings

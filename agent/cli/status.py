@@ -14,11 +14,10 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     Exit codes: 0 it runs (degraded or not), 4 no agent answers.
     """
-    from agent.cli.run import usable
     from agent.config.loading import load
     from agent.control import ask
 
-    settings = usable(load(Path(config)))
+    settings = load(Path(config)).usable()
     answer = ask(settings.device.state_dir, "status")
     output.result(answer, render(answer), as_json=as_json)
 

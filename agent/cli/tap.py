@@ -26,13 +26,12 @@ def tap(
 
     Exit codes: 0 the count was reached or Ctrl-C, 4 the broker or the messages did not come.
     """
-    from agent.cli.run import usable
     from agent.config.loading import load
     from agent.core.errors import BrokerUnreachable
     from agent.core.topics import Topics
     from agent.mqtt.listener import listen
 
-    settings = usable(load(Path(config)))
+    settings = load(Path(config)).usable()
     topics = Topics(settings.mqtt.prefix, settings.device.location, settings.device.id)
     topic = topics.event(pipeline) if events else topics.prediction(pipeline)
     output.talk(f"listening on {topic} at {settings.mqtt.url}; Ctrl-C ends")

@@ -54,7 +54,6 @@ class Inspector:
         self._pipeline = pipeline
         self._settings = settings
         self._identity = identity
-        self._override = settings.decision.rule() if settings.decision else None
         self._smoothing = Smoothing(settings.smoothing.n, settings.smoothing.m) if settings.smoothing else None
         self._events = EventRule(settings.events)
         self._publish = PublishRule(settings.publish, settings.heartbeat_s)
@@ -73,7 +72,7 @@ class Inspector:
         outcome = model.predict(frame.pixels)
         result = outcome.result
         finite = is_finite(result)
-        rule = self._override or model.rule
+        rule = model.rule
         decision = decide(result, rule) if finite or rule is None else "unsure"
         if self._smoothing:
             decision = self._smoothing.apply(decision)

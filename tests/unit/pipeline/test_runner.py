@@ -24,9 +24,9 @@ class ScriptedModel:
     """Scores a frame by its first pixel; a pixel of 255 is a fault, 254 gives NaN."""
 
     reference = ModelReference(name="m", version="1", digest="sha256:0", runtime="none", delegate="none")
-    rule = DecisionRule(label="bad", min_score=0.5)
 
-    def __init__(self) -> None:
+    def __init__(self, rule=DecisionRule(label="bad", min_score=0.5)) -> None:
+        self.rule = rule
         self.closed = False
 
     def predict(self, pixels):
@@ -94,7 +94,7 @@ def test_seq_numbers_every_prediction_and_event_seq_every_event():
 
 def test_predictions_that_are_no_events_have_no_event_number():
     """`events = "reject"` selects reject and unsure only; here the reject label never leads."""
-    runner, box, sink = build(ScriptedModel, decision={"reject": {"label": "other"}})
+    runner, box, sink = build(lambda: ScriptedModel(DecisionRule(label="other")))
     run_through(runner, box, [frame(k, 90) for k in range(4)])
     assert [(p.decision, e) for p, e, *_ in sink.sent] == [("accept", None)] * 4
 
@@ -102,7 +102,7 @@ def test_predictions_that_are_no_events_have_no_event_number():
 def test_on_change_only_changes_are_sent():
     """publish = "change": the second equal verdict is not said, but it is numbered."""
     runner, box, sink = build(
-        ScriptedModel, publish="change", events="change", decision={"reject": {"label": "bad", "min_score": 0.8}}
+        lambda: ScriptedModel(DecisionRule(label="bad", min_score=0.8)), publish="change", events="change"
     )
     run_through(runner, box, [frame(k, value) for k, value in enumerate([90, 90, 10, 10, 90])])
     assert [(p.seq, p.decision) for p, *_ in sink.sent] == [(0, "reject"), (2, "unsure"), (4, "reject")]

@@ -1,0 +1,44 @@
+"""`lineside check CONFIG`: everything that is wrong with a configuration, before anything runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import output
+from agent.cli.output import DEFAULT_CONFIG, JsonOption
+
+
+def check(
+    config: Annotated[Path, typer.Argument(help="Configuration file.", metavar="CONFIG")] = Path(DEFAULT_CONFIG),
+    quick: Annotated[bool, typer.Option("--quick", help="Words only: open no model and no file that it names.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration: keys, names, files, and whether each model runs here and fits its description.
+
+    Exit codes: 0 nothing of severity error, 3 something is.
+    """
+    from agent.config.loading import load
+    from agent.core.errors import ConfigInvalid
+
+    loaded = load(config)
+    findings = list(loaded.findings)
+    if loaded.settings is not None and not quick:
+        from agent.diagnosis.configuration import model_findings, source_findings
+
+        findings += source_findings(loaded.settings) + model_findings(loaded.settings)
+    errors = sum(finding.severity == "error" for finding in findings)
+    warnings = sum(finding.severity == "warning" for finding in findings)
+    for finding in findings if not as_json else ():
+        output.finding(finding)
+    profile = loaded.profile.name if loaded.profile else None
+    files = [str(path) for path in loaded.files]
+    data = {"files": files, "profile": profile, "errors": errors, "warnings": warnings}
+    verdict = "cannot be used" if errors else "can be used"
+    text = f"{config} {verdict}: {errors} errors, {warnings} warnings" + (f"; device profile {profile}" if profile else "")
+    output.result(data | {"findings": [asdict(finding) for finding in findings]}, text, as_json=as_json)
+    sys.exit(ConfigInvalid.exit_code if errors else 0)

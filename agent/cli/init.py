@@ -1,0 +1,82 @@
+"""`lineside init`: a commented configuration for the machine that it runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli import output
+from agent.cli.output import JsonOption
+
+
+def init(
+    target: Annotated[Path, typer.Option("--output", "-o", help="File to write.", metavar="FILE")] = Path("agent.toml"),
+    model: Annotated[Path, typer.Option(help="Bundle folder or .tflite of the first pipeline.")] = Path("bundles/my-model"),
+    camera: Annotated[str | None, typer.Option(help="Address of the first camera, default what this machine has.")] = None,
+    broker: Annotated[str, typer.Option(help="Address of the MQTT broker.")] = "mqtt://127.0.0.1:1883",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented configuration for the detected machine: device profile, first camera, one pipeline.
+
+    Exit codes: 0 written, 1 the file is there already or cannot be written.
+    """
+    from agent.core.errors import BadData
+    from cloud_sync.atomic import write_atomically
+    from device_profiles import detect
+
+    if target.exists() and not force:
+        raise BadData(f"{target} is there already", hint=f"lineside init --output OTHER, or --force to replace it")
+    found = detect()
+    cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
+    url = camera or (cameras[0] if cameras else found.profile.camera.url)
+    text = configuration(found.profile.name, found.why, url, found.profile.camera.model_dump(), model, broker)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, text.encode())
+    except OSError as error:
+        raise BadData(f"{target} cannot be written: {error.strerror}", hint="lineside init --output OTHER") from error
+    data = {"file": str(target), "profile": found.profile.name, "why": found.why, "camera": url, "cameras": cameras}
+    rows = [
+        ("written", str(target)),
+        ("profile", f"{found.profile.name}: {found.why}"),
+        ("camera", url + ("" if cameras or camera else "  (none is connected; this is where it usually is)")),
+        ("next", f"lineside check {target}, then lineside run -c {target}"),
+    ]
+    output.result(data, output.table(rows), as_json=as_json)
+
+
+def configuration(profile: str, why: str, url: str, hints: dict[str, Any], model: Path, broker: str) -> str:
+    """The text of the file.
+
+    Args:
+        profile: Name of the detected device profile.
+        why: How it was detected.
+        url: Of the camera.
+        hints: width, height, fps and fourcc for a camera that is a device.
+        model: Bundle folder or .tflite.
+        broker: Address.
+    """
+    from agent.config import sample
+    from agent.config.settings import DeviceSettings, LogSettings
+    from agent.models.settings import ModelSettings, RuntimeSettings
+    from agent.mqtt.settings import MqttSettings
+    from agent.pipeline.settings import PipelineSettings
+    from agent.sources.camera.address import kind_of
+    from agent.sources.camera.settings import CameraSettings
+
+    camera = {"type": "camera", "url": url}
+    if kind_of(url) == "device":
+        camera |= {key: hints[key] for key in ("width", "height", "fps", "fourcc")}
+    tables = [
+        sample.table("device", DeviceSettings, {"id": DeviceSettings().id, "location": "site/line-1", "profile": "auto"}),
+        sample.table("mqtt", MqttSettings, {"url": broker}),
+        f"# The profile {profile} ({why}) sets these; whatever stands here wins.\n" + sample.table("runtime", RuntimeSettings),
+        sample.table("sources.camera", CameraSettings, camera),
+        sample.table("models.parts", ModelSettings, {"path": model}, only={"threads"}),
+        sample.table("pipelines.inspect", PipelineSettings, {"source": "camera", "model": "parts", "publish": "every", "events": "reject"}),
+        sample.table("log", LogSettings),
+    ]
+    return "# Configuration of Lineside. `lineside check` says what is wrong with it.\n\n" + "\n".join(tables)

@@ -1,0 +1,48 @@
+"""Does what a configuration names exist and work here? Opens models (each in a child process first) and looks at files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.core.errors import LinesideError
+from agent.core.findings import Finding
+from agent.sources.camera.address import file_path, kind_of
+from agent.sources.camera.settings import CameraSettings
+
+if TYPE_CHECKING:
+    from agent.config.settings import AgentSettings
+
+
+def source_findings(settings: AgentSettings) -> list[Finding]:
+    """Files and folders of sources that are not there. A warning, because they may come: the agent tries again."""
+    findings = []
+    for name, source in settings.sources.items():
+        if isinstance(source, CameraSettings) and kind_of(source.url) != "file":
+            continue
+        path = Path(file_path(source.url))
+        if not path.exists():
+            findings.append(Finding("no-source", "warning", f"sources.{name}: {path} is not there", "the agent tries it again and again"))
+    return findings
+
+
+def model_findings(settings: AgentSettings) -> list[Finding]:
+    """What is wrong with each model that a pipeline uses, also with the pipeline's own decision."""
+    from agent.models.bundle import open_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
+    from agent.models.loading import load_model  # noqa: PLC0415
+    from agent.models.proving import prove  # noqa: PLC0415
+    from agent.models.shelf import execution  # noqa: PLC0415
+
+    findings = []
+    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+        model = settings.models[name]
+        how = execution(model, settings.runtime)
+        try:
+            bundle = open_model(name, model)
+            findings += prove(bundle, how, settings.runtime.limits()).findings
+            for pipeline in settings.pipelines.values():
+                if pipeline.model == name and pipeline.decision is not None:
+                    load_model(bundle, how, decision=pipeline.decision).close()
+        except LinesideError as error:
+            findings.append(Finding(error.code, "error", f"models.{name}: {error}", error.hint))
+    return findings
