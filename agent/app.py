@@ -11,13 +11,14 @@ import os
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from agent import __version__
 from agent.control import ControlServer
-from agent.core.errors import LinesideError
+from agent.core.errors import ConfigInvalid, LinesideError
 from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
 from agent.core.times import new_id
 from agent.core.topics import Topics
@@ -43,6 +44,8 @@ FIRST_CONNECTION_S = 5.0
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
+_HOPELESS_GRACE_S = 1.0
+"""Where no pipeline can ever work there is nothing to deliver but the status."""
 _UNDELIVERED = 4
 
 
@@ -99,7 +102,7 @@ class App:
                 name,
                 settings,
                 Feed(source.subscribe(name), finite=not source.live, shared=readers[settings.source] > 1),
-                load=lambda settings=settings: self._shelf.load(settings),
+                load=partial(self._shelf.load, settings),
                 sink=self._publisher,
                 identity=identity,
                 on_change=self._pipeline_changed,
@@ -117,20 +120,22 @@ class App:
             AlreadyRunning: Another agent works on this state directory.
         """
         cv2.setNumThreads(1)  # one stream is one thread; OpenCV's pool would fight the interpreters for the cores
+        grace_s = self._settings.device.shutdown_grace_s
         with StateLock(self._settings.device.state_dir):
             try:
                 self._start()
                 code = self._until_the_end()
+                if code == ConfigInvalid.exit_code:
+                    grace_s = min(grace_s, _HOPELESS_GRACE_S)
             finally:
-                undelivered = self._shut_down()
+                undelivered = self._shut_down(grace_s)
         if undelivered:
             log.error(
                 "%d messages stayed undelivered",
                 undelivered,
                 extra={"hint": "is the broker reachable? lineside doctor"},
             )
-            return _UNDELIVERED
-        return code
+        return code or (_UNDELIVERED if undelivered else 0)
 
     def stop(self) -> None:
         """Ask for the end. Returns at once."""
@@ -145,8 +150,9 @@ class App:
         for pipeline in self._pipelines.values():
             pipeline.start()
         until_s = time.monotonic() + FIRST_CONNECTION_S
-        while not self._stopping and time.monotonic() < until_s and not self._publisher.wait_connected(0.1):
-            continue
+        while not self._publisher.wait_connected(0.1) and time.monotonic() < until_s:
+            if self._stopping or self._exit_code() is not None:
+                return
         for source in self._sources.values():
             source.start()
         self._jobs.every(_CHECK_S, "sources", self._check_sources)
@@ -173,9 +179,9 @@ class App:
             [SourceFate(ended=s.ended, fault=s.fault) for s in self._sources.values()],
         )
 
-    def _shut_down(self) -> int:
+    def _shut_down(self, grace_s: float) -> int:
         """End everything in the order of the data; the number of messages that stayed undelivered."""
-        until_s = time.monotonic() + self._settings.device.shutdown_grace_s
+        until_s = time.monotonic() + grace_s
         self._jobs.close()
         for source in self._sources.values():
             source.stop()

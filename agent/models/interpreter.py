@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _FAULTS = (ValueError, RuntimeError, OSError, MemoryError, TypeError)
 """What the bindings raise for files and inputs that they refuse."""
 _LONGEST_SENTENCE = 240
+_PLAIN = Execution()
 
 
 def runtime_version() -> str:
@@ -53,7 +54,7 @@ class Interpreter:
         findings: A delegate that could not be had; a quantized model without XNNPACK.
     """
 
-    def __init__(self, path: Path, how: Execution = Execution()) -> None:
+    def __init__(self, path: Path, how: Execution = _PLAIN) -> None:
         """Load and allocate.
 
         Args:

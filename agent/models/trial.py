@@ -24,6 +24,7 @@ from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.delegates import Delegate, Execution
 from agent.models.tensors import TensorInfo
+from agent.models.tflite_file import read_tflite
 from cloud_sync.atomic import write_atomically
 from cloud_sync.manifest import file_sha256
 
@@ -87,7 +88,7 @@ class TrialReport:
 
 
 def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
-    """Load and invoke a .tflite once in a child process.
+    """Load and invoke a .tflite once in a child process. A file that is no sound TFLite file never comes so far.
 
     Args:
         path: The file.
@@ -97,6 +98,7 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     Raises:
         ModelRefused: The runtime refuses it, or it crashes, hangs or needs more memory than it may have.
     """
+    read_tflite(path)
     order = {"path": str(path.resolve()), "how": asdict(how), "memory_bytes": limits.memory_bytes}
     child = subprocess.Popen(
         [sys.executable, "-m", "agent.models.trial"],

@@ -1,0 +1,78 @@
+"""Classifier: one score per class, the best labels of the frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agent.core.errors import ModelRefused
+from agent.core.results import Classification, Scored
+from agent.models.decoders.activations import sigmoid, softmax
+from agent.models.decoders.fitting import check_reject_label, class_names, refuse, single
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from agent.models.decoders.contract import Context
+    from agent.models.spec import ModelSpec
+    from agent.models.tensors import TensorInfo
+
+_TOP = 5
+"""How many of the best labels a result names."""
+_ACTIVATIONS = {"softmax": softmax, "sigmoid": sigmoid}
+
+
+class Classifier:
+    """Reads [1, n], [n] or [1, 1, 1, n]; one value alone is the probability of the second of two classes."""
+
+    def __init__(self, spec: ModelSpec, outputs: Sequence[TensorInfo], labels: Sequence[str] | None) -> None:
+        """Check shapes and labels.
+
+        Raises:
+            ModelRefused: The model, its labels or its decision do not fit.
+        """
+        expected = "scores as [1, classes]"
+        info = single(spec.output, outputs, expected)
+        if not info.shape or any(size != 1 for size in info.shape[:-1]) or info.shape[-1] < 1:
+            refuse(spec.output, expected, outputs)
+        self._info = info
+        self._binary = info.shape[-1] == 1
+        if self._binary and spec.output.activation == "softmax":
+            raise ModelRefused(
+                f"softmax of the one value of {info.describe()} is always 1", hint='set output.activation = "sigmoid"'
+            )
+        self._activation = _ACTIVATIONS.get(spec.output.activation)
+        self._names = class_names(labels, 2 if self._binary else info.shape[-1], info)
+        check_reject_label(spec.decision, self._names)
+        reject = spec.decision.reject.label if spec.decision else None
+        self._reject = [k for k, name in enumerate(self._names) if name == reject]
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def decode(self, outputs: Sequence[npt.NDArray[Any]], context: Context) -> Classification:  # noqa: ARG002
+        """The five best labels, highest score first and of equals the first class first, and the label to reject."""
+        scores = self._info.dequantize(outputs[0]).ravel()
+        if self._activation:
+            scores = self._activation(scores)
+        if self._binary:
+            scores = np.concatenate((1 - scores, scores))
+        best = _best(scores)
+        if self._reject and not any(k in best for k in self._reject):
+            best.append(max(self._reject, key=scores.__getitem__))
+        names = self._names
+        top = [Scored(label=names[k], score=score) for k, score in zip(best, scores[best].tolist(), strict=True)]
+        return Classification(label=top[0].label, score=top[0].score, top=top)
+
+
+def _best(scores: npt.NDArray[np.float32]) -> list[int]:
+    """Indices of the highest scores in order. NaN leads, so that it is in the result whatever else is.
+
+    Only those that reach the fifth highest are sorted: 1001 classes cost a tenth of sorting them all.
+    """
+    rank = np.where(np.isnan(scores), np.inf, scores)
+    reach = np.partition(rank, -_TOP)[-_TOP] if len(rank) > _TOP else -np.inf
+    candidates = np.flatnonzero(rank >= reach)
+    best: list[int] = candidates[np.argsort(-rank[candidates], kind="stable")[:_TOP]].tolist()
+    return best

@@ -1,0 +1,82 @@
+"""The shelf: each model opened and tried once, loaded per pipeline, and told about once."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import tiny_models
+from line import write_bundle
+
+from agent.core.errors import ModelRefused
+from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
+from agent.models.shelf import ModelShelf, execution
+from agent.models.trial import Prover
+from agent.pipeline.settings import PipelineSettings
+
+
+def shelf_of(tmp_path, **models):
+    versions, findings = [], []
+    shelf = ModelShelf(
+        {name: ModelSettings.model_validate(table) for name, table in models.items()},
+        RuntimeSettings(),
+        Prover(tmp_path),
+        on_version=lambda name, version: versions.append((name, version.state, version.reason)),
+        on_finding=lambda name, finding: findings.append((name, finding.code)),
+    )
+    return shelf, versions, findings
+
+
+def test_two_pipelines_get_interpreters_of_their_own_and_one_announcement(tmp_path):
+    """Loaded at once from two threads; the model is told to be active once, its findings once."""
+    shelf, versions, findings = shelf_of(tmp_path, m={"path": write_bundle(tmp_path / "b")})
+    loaded = []
+    threads = [
+        threading.Thread(target=lambda: loaded.append(shelf.load(PipelineSettings(source="s", model="m")))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(loaded) == 2
+    assert loaded[0] is not loaded[1]
+    assert [(name, state) for name, state, _ in versions] == [("m", "active")]
+    assert findings == [("m", "not-packed")]
+    dark = np.zeros((8, 8, 3), np.uint8)
+    assert [model.predict(dark).result.label for model in loaded] == ["dark", "dark"]
+
+
+def test_a_refused_model_is_rejected_with_its_reason_and_may_be_mended(tmp_path):
+    """The next try opens the folder anew."""
+    folder = write_bundle(tmp_path / "b", model=tiny_models.unresolved_custom_op())
+    shelf, versions, _ = shelf_of(tmp_path, m={"path": folder})
+    pipeline = PipelineSettings(source="s", model="m")
+    with pytest.raises(ModelRefused):
+        shelf.load(pipeline)
+    assert versions[0][1] == "rejected"
+    assert "NoSuchOperator" in versions[0][2]
+    write_bundle(folder)
+    shelf.load(pipeline)
+    assert versions[-1][1] == "active"
+
+
+def test_a_pipeline_may_set_its_own_decision(tmp_path):
+    """It replaces the bundle's, and must name one of the model's labels."""
+    shelf, _, _ = shelf_of(tmp_path, m={"path": write_bundle(tmp_path / "b")})
+    own = {"source": "s", "model": "m", "decision": {"reject": {"label": "dark", "min_score": 0.7}}}
+    rule = shelf.load(PipelineSettings.model_validate(own)).rule
+    assert rule is not None
+    assert (rule.label, rule.min_score) == ("dark", 0.7)
+    own["decision"] = {"reject": {"label": "drak"}}
+    with pytest.raises(ModelRefused, match="drak"):
+        shelf.load(PipelineSettings.model_validate(own))
+
+
+def test_a_model_runs_as_it_says_else_as_all_do():
+    """Threads and delegates of the model's table win over [runtime]."""
+    runtime = RuntimeSettings(threads=2)
+    own = ModelSettings.model_validate({"path": "x", "delegates": [DelegateSettings(kind="none")]})
+    assert execution(ModelSettings.model_validate({"path": "x"}), runtime).threads == 2
+    how = execution(own, runtime)
+    assert (how.threads, [delegate.kind for delegate in how.delegates]) == (2, ["none"])

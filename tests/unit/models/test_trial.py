@@ -1,0 +1,145 @@
+"""The child process that tries a model file first: whatever the file does, the parent gets a report or a sentence."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import tiny_models
+
+from agent.core.errors import ModelRefused
+from agent.models import trial
+from agent.models.delegates import Delegate, Execution
+from agent.models.trial import Prover, TrialLimits, TrialReport, try_model
+
+SHORT = TrialLimits(timeout_s=20)
+DAMAGED_COPIES = 12
+"""A seeded slice of the thousand that `make faults` will take."""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny_models.classifier())
+    return path
+
+
+def written(tmp_path, content: bytes):
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_good_model_is_described(model):
+    """Tensors, delegate and runtime as the interpreter has them."""
+    report = try_model(model, Execution(), SHORT)
+    assert [(t.dtype, t.shape) for t in report.inputs] == [("int8", (1, 8, 8, 3))]
+    assert [(t.dtype, t.shape) for t in report.outputs] == [("int8", (1, 2))]
+    assert report.delegate == "xnnpack"
+    assert 0 < report.delegated <= report.operators == 3
+    assert report.runtime.startswith(("litert ", "tflite-runtime "))
+
+
+def test_reference_kernels_are_named_none(model):
+    """What ran is told, not what was asked for."""
+    report = try_model(model, Execution(delegates=(Delegate("none"),)), SHORT)
+    assert (report.delegate, report.delegated) == ("none", 0)
+
+
+def test_a_delegate_that_is_not_there_is_a_finding_and_the_next_one_runs(model):
+    """The order of the configuration is the order that is tried."""
+    how = Execution(delegates=(Delegate("external", "libno-such-delegate.so"), Delegate()))
+    report = try_model(model, how, SHORT)
+    assert report.delegate == "xnnpack"
+    assert [finding.code for finding in report.findings] == ["delegate-unavailable"]
+    assert "libno-such-delegate.so" in report.findings[0].message
+
+
+def test_where_no_delegate_can_be_had_the_model_is_refused(model):
+    """Nothing is tried that the configuration does not name."""
+    with pytest.raises(ModelRefused, match=r"libno-such-delegate\.so"):
+        try_model(model, Execution(delegates=(Delegate("external", "libno-such-delegate.so"),)), SHORT)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"\xff\xd8\xff\xe0" + bytes(500), "JPEG"),
+        (tiny_models.unresolved_custom_op(), "NoSuchOperator"),
+        (tiny_models.crashing(), "SIGSEGV"),
+        (tiny_models.classifier()[:700], "bad.tflite"),
+    ],
+    ids=["empty", "jpeg", "unknown operator", "crashes", "truncated"],
+)
+def test_a_bad_file_ends_in_a_sentence(tmp_path, content, said):
+    """It names the file and what was found."""
+    with pytest.raises(ModelRefused, match=said) as caught:
+        try_model(written(tmp_path, content), Execution(), SHORT)
+    assert "bad.tflite" in str(caught.value)
+
+
+def test_a_model_that_never_comes_back_is_ended(tmp_path):
+    """The message says at what it was, and for how long."""
+    with pytest.raises(ModelRefused, match="not done after 1 s while being invoked"):
+        try_model(written(tmp_path, tiny_models.endless()), Execution(), TrialLimits(timeout_s=1.0))
+
+
+def test_a_model_that_needs_too_much_memory_is_ended(tmp_path):
+    """An input of 300 MB with 100 MB allowed: refused or ended, never this process's memory."""
+    path = written(tmp_path, tiny_models.classifier(10_000, 10_000, 3, dtype="float32"))
+    with pytest.raises(ModelRefused):
+        try_model(path, Execution(), TrialLimits(timeout_s=20, memory_bytes=100 << 20))
+
+
+def test_damaged_copies_never_hurt_this_process(tmp_path):
+    """Each of a seeded handful runs or is refused in a sentence; nothing else comes out."""
+    good = tiny_models.classifier()
+    seeded = random.Random(20261124)
+    answers = []
+    for _ in range(DAMAGED_COPIES):
+        damaged = bytearray(good)
+        for _ in range(seeded.choice((1, 4, 40))):
+            damaged[seeded.randrange(len(damaged))] = seeded.randrange(256)
+        try:
+            answers.append(type(try_model(written(tmp_path, bytes(damaged)), Execution(), SHORT)))
+        except ModelRefused as error:
+            answers.append(type(error))
+            assert "bad.tflite" in str(error)
+    assert set(answers) <= {TrialReport, ModelRefused}
+    assert len(answers) == DAMAGED_COPIES
+
+
+def test_what_was_proven_is_not_tried_again(tmp_path, model, monkeypatch):
+    """Neither by this prover nor by the next start's, until the bytes or the delegates change."""
+    tried = []
+
+    def counted(path, how, limits):
+        tried.append(how)
+        return try_model(path, how, limits)
+
+    monkeypatch.setattr(trial, "try_model", counted)
+    first = Prover(tmp_path).prove(model, Execution(), SHORT)
+    assert Prover(tmp_path).prove(model, Execution(), SHORT) == first
+    assert len(tried) == 1
+    Prover(tmp_path).prove(model, Execution(delegates=(Delegate("none"),)), SHORT)
+    model.write_bytes(tiny_models.classifier(seed=1))
+    Prover(tmp_path).prove(model, Execution(), SHORT)
+    assert len(tried) == 3
+
+
+def test_a_refusal_is_not_remembered(tmp_path):
+    """A model that was refused for want of memory may run tomorrow."""
+    path = written(tmp_path, tiny_models.unresolved_custom_op())
+    for _ in range(2):
+        with pytest.raises(ModelRefused):
+            Prover(tmp_path).prove(path, Execution(), SHORT)
+    assert not (tmp_path / "proven.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"schema": "other"}', b"[]", b'{"schema": "lineside.proven/1"}'])
+def test_a_memory_that_cannot_be_read_is_begun_anew(tmp_path, model, content):
+    """A damaged file costs one trial, not a start."""
+    (tmp_path / "proven.json").write_bytes(content)
+    assert Prover(tmp_path).prove(model, Execution(), SHORT).operators == 3
+    assert b"lineside.proven/1" in (tmp_path / "proven.json").read_bytes()
