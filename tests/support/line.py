@@ -25,7 +25,9 @@ reject = { label = "bright", min_score = 0.6 }
 """
 
 
-def write_bundle(folder: Path, *, toml: str = CLASSIFIER_TOML, model: bytes | None = None, labels=("dark", "bright")) -> Path:
+def write_bundle(
+    folder: Path, *, toml: str = CLASSIFIER_TOML, model: bytes | None = None, labels=("dark", "bright")
+) -> Path:
     """An unpacked bundle; by default a classifier that rejects bright pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.tflite").write_bytes(tiny_models.classifier() if model is None else model)

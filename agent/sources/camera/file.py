@@ -1,0 +1,102 @@
+"""Video files and GIFs, through the FFmpeg that OpenCV brings."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from agent.core.errors import SourceInvalid, SourceUnavailable
+from agent.sources.camera.address import file_path
+from agent.sources.contract import EndOfStream
+from agent.sources.opencv import arrived, silence
+
+if TYPE_CHECKING:
+    from agent.core.frames import Frame
+    from agent.core.messages import CaptureClock
+    from agent.sources.camera.settings import CameraSettings
+
+_FALLBACK_FPS = 25.0
+_HIGHEST_FPS = 1000.0
+_TEXT_CODECS = (b"ansi", b"bint", b"xbin", b"idf")
+"""FFmpeg draws a text file as a video of its letters; these are the decoders that do."""
+
+
+class FileSource:
+    """One file, from its first frame to its last, or round and round. What can be decoded of a broken file is given."""
+
+    captured_at_from: CaptureClock = "arrival"
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._settings = settings
+        self._path = Path(file_path(settings.url))
+        self._capture = cv2.VideoCapture()
+        self._gave_frames = False
+        self.period_s: float | None = None
+
+    def open(self) -> None:
+        """Open the file and find the video in it.
+
+        Raises:
+            SourceUnavailable: It is not there or must not be read; it may come.
+            SourceInvalid: It is no video.
+        """
+        silence()
+        self._capture = self._open()
+        if self._settings.realtime:
+            self.period_s = 1.0 / frame_rate(self._capture.get(cv2.CAP_PROP_FPS))
+
+    def _open(self) -> cv2.VideoCapture:
+        if self._path.is_dir():
+            raise SourceInvalid(f"{self._path} is a folder", hint='for a folder of pictures set type = "images"')
+        if not self._path.exists():
+            raise SourceUnavailable(f"{self._path} is not there", hint="put the file there, or correct the url")
+        if not os.access(self._path, os.R_OK):
+            raise SourceUnavailable(f"{self._path} must not be read", hint="give the agent's user the right to read it")
+        capture = cv2.VideoCapture(
+            str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._settings.decode_threads]
+        )
+        if not capture.isOpened() or is_text(capture.get(cv2.CAP_PROP_FOURCC)):
+            capture.release()
+            raise SourceInvalid(
+                f"{self._path} is no video that can be read", hint=f"look into it: ffprobe {self._path}"
+            )
+        return capture
+
+    def read(self, index: int) -> Frame:
+        """The next frame of the file.
+
+        Raises:
+            EndOfStream: That was the last, and the file is not looped.
+            SourceUnavailable: The file was taken away between two rounds.
+            SourceInvalid: No frame of it can be decoded.
+        """
+        good, pixels = self._capture.read()
+        if not good:
+            if not self._gave_frames:
+                raise SourceInvalid(f"{self._path} has no frame that can be decoded", hint=f"ffprobe {self._path}")
+            if not self._settings.loop:
+                raise EndOfStream
+            self._capture.release()
+            self._capture = self._open()
+            self._gave_frames = False
+            return self.read(index)
+        self._gave_frames = True
+        return arrived(pixels, index)
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        self._capture.release()
+
+
+def frame_rate(told: float) -> float:
+    """Frames per second as the file tells it, or 25 where it tells nothing that can be."""
+    return told if math.isfinite(told) and 0 < told <= _HIGHEST_FPS else _FALLBACK_FPS
+
+
+def is_text(fourcc: float) -> bool:
+    """Whether OpenCV's CAP_PROP_FOURCC names one of FFmpeg's decoders of text art."""
+    return int(fourcc).to_bytes(4, "little", signed=True).rstrip(b"\0 ") in _TEXT_CODECS

@@ -1,0 +1,102 @@
+"""RTSP and HTTP (MJPEG) streams, through the FFmpeg that OpenCV brings."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import cv2
+
+from agent.core.errors import SourceUnavailable
+from agent.core.redact import without_password
+from agent.sources.camera.address import scheme_of
+from agent.sources.camera.diagnosis import why_not_open
+from agent.sources.camera.rtsp_options import RTSP_OPTIONS
+from agent.sources.opencv import arrived, silence
+
+if TYPE_CHECKING:
+    from agent.core.frames import Frame
+    from agent.core.messages import CaptureClock
+    from agent.sources.camera.settings import CameraSettings
+
+_LONGEST_CATCH_UP_S = 1.0
+_WAITED_FOR = 0.5
+"""Share of the time between two pictures from which on a picture was waited for."""
+
+
+class StreamSource:
+    """One connection to a stream. Timeouts hold only when they are passed at open."""
+
+    captured_at_from: CaptureClock = "arrival"
+    period_s: float | None = None
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._settings = settings
+        self._shown = without_password(settings.url)
+        self._capture = cv2.VideoCapture()
+        self._caught_up = False
+
+    def open(self) -> None:
+        """Connect and find the video.
+
+        Raises:
+            SourceUnavailable: Nobody answered, or what answered gives no video.
+        """
+        silence()
+        settings = self._settings
+        parameters = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            round(settings.open_timeout_s * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            round(settings.read_timeout_s * 1000),
+            cv2.CAP_PROP_N_THREADS,
+            settings.decode_threads,
+        ]
+        is_rtsp = scheme_of(settings.url) in ("rtsp", "rtsps")
+        with RTSP_OPTIONS.set_for(settings.transport) if is_rtsp else nullcontext():
+            began_s = time.monotonic()
+            self._capture = cv2.VideoCapture(settings.url, cv2.CAP_FFMPEG, parameters)
+        if not self._capture.isOpened():
+            raise why_not_open(settings.url, time.monotonic() - began_s, settings.open_timeout_s)
+
+    def read(self, index: int) -> Frame:
+        """The next frame, as soon as it is decoded.
+
+        Raises:
+            SourceUnavailable: The server closed the connection or stalled.
+        """
+        began_s = time.monotonic()
+        good = self._capture.grab() if self._caught_up else self._grab_newest()
+        if good:
+            good, pixels = self._capture.retrieve()
+            if good:
+                return arrived(pixels, index)
+        if time.monotonic() - began_s < self._settings.read_timeout_s:
+            raise SourceUnavailable(f"{self._shown} closed the connection", hint="is the camera still on?")
+        raise SourceUnavailable(
+            f"{self._shown} stalled: no frame within {self._settings.read_timeout_s:g} s",
+            hint="check the network and the camera's load; a camera that is slower than that needs a longer read_timeout_s",
+        )
+
+    def _grab_newest(self) -> bool:
+        """Pass over the pictures that FFmpeg gathered while it opened: given now, they would be dated half a second late.
+
+        They come at once, without a wait. The first that took its time is new.
+        """
+        self._caught_up = True
+        until_s = time.monotonic() + _LONGEST_CATCH_UP_S
+        shown_ms = 0.0
+        while True:
+            began_s = time.monotonic()
+            if not self._capture.grab():
+                return False
+            now_s = time.monotonic()
+            before_ms, shown_ms = shown_ms, self._capture.get(cv2.CAP_PROP_POS_MSEC)
+            step_s = (shown_ms - before_ms) / 1000
+            if now_s >= until_s or (step_s > 0 and now_s - began_s >= _WAITED_FOR * step_s):
+                return True
+
+    def close(self) -> None:
+        """Hang up. May be called twice."""
+        self._capture.release()

@@ -1,0 +1,106 @@
+"""A folder of pictures as a source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from agent.core.errors import SourceInvalid, SourceUnavailable
+from agent.sources.camera.address import file_path
+from agent.sources.contract import EndOfStream, FrameUnreadable
+from agent.sources.images.pictures import is_cut_off, is_picture
+from agent.sources.opencv import arrived, silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.core.frames import Frame
+    from agent.core.messages import CaptureClock
+    from agent.sources.images.settings import ImagesSettings
+
+
+class ImagesSource:
+    """The pictures of a folder, in the order of their names; one that cannot be decoded is reported and passed over."""
+
+    captured_at_from: CaptureClock = "arrival"
+
+    def __init__(self, settings: ImagesSettings) -> None:
+        self._settings = settings
+        self._path = Path(file_path(settings.url))
+        self._pictures: Iterator[Path] = iter(())
+        self._gave_frames = False
+        self.period_s = 1.0 / settings.rate_hz if settings.realtime else None
+
+    def open(self) -> None:
+        """List the folder.
+
+        Raises:
+            SourceUnavailable: It is not there or must not be read; it may come.
+            SourceInvalid: There is no picture in it.
+        """
+        silence()
+        self._pictures = iter(self._list())
+
+    def _list(self) -> list[Path]:
+        try:
+            if not self._path.is_dir():
+                self._path.stat()
+                return [self._path]
+            with os.scandir(self._path) as entries:
+                names = sorted(entry.name for entry in entries if is_picture(entry.name) and not entry.is_dir())
+        except OSError as error:
+            raise SourceUnavailable(
+                f"{self._path}: {error.strerror}",
+                hint="put the folder there, correct the url, or grant the right to read",
+            ) from error
+        if not names:
+            raise SourceInvalid(f"{self._path} holds no picture", hint="png, jpg, bmp, tif, webp, pgm and ppm are read")
+        return [self._path / name for name in names]
+
+    def read(self, index: int) -> Frame:
+        """The next picture, [height, width, 3] BGR; gray ones too.
+
+        Raises:
+            EndOfStream: That was the last, and the folder is not looped.
+            FrameUnreadable: It cannot be decoded.
+            SourceUnavailable: The folder was taken away between two rounds.
+            SourceInvalid: Not a single picture can be decoded.
+        """
+        path = next(self._pictures, None)
+        if path is None:
+            path = self._next_round()
+        pixels = _decode(path)
+        self._gave_frames = True
+        return arrived(pixels, index, file=path.name)
+
+    def _next_round(self) -> Path:
+        if not self._gave_frames:
+            raise SourceInvalid(f"{self._path}: not a single picture can be decoded", hint="look at the pictures")
+        if not self._settings.loop:
+            raise EndOfStream
+        self._gave_frames = False
+        self._pictures = iter(self._list())
+        return next(self._pictures)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _decode(path: Path) -> cv2.typing.MatLike:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameUnreadable(f"{path.name}: {error.strerror}") from error
+    if is_cut_off(data):
+        raise FrameUnreadable(f"{path.name}: it is cut off")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise FrameUnreadable(f"{path.name}: {error.err}") from error
+    if pixels is None:
+        raise FrameUnreadable(f"{path.name}: it is no picture, or broken")
+    return pixels
