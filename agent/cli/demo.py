@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 
 import typer
 
@@ -17,11 +18,11 @@ def demo(
 
     Exit codes: 0 done, 1 the data set is missing or the agent failed.
     """
+    from agent.cli.demo_show import live, summary_text
     from agent.core.errors import LinesideError
     from agent.demo import belt
     from agent.demo.broker import broker
     from agent.demo.score import Score
-    from agent.demo.show import live, summary_text
 
     cells = belt.held_out()
     score = Score()

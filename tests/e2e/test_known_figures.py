@@ -26,7 +26,16 @@ SSD = "coco_ssd_mobilenet_v1_1.0_quant_detect.tflite"
 EMBEDDING = "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite"
 
 
-def bundle(folder: Path, file: str, *, task: str, decode: str, labels: list[str] | None = None, std: float = 128.0, rest: str = ""):
+def bundle(
+    folder: Path,
+    file: str,
+    *,
+    task: str,
+    decode: str,
+    labels: list[str] | None = None,
+    std: float = 128.0,
+    rest: str = "",
+):
     """A bundle as a person would write it for one of the models."""
     folder.mkdir()
     shutil.copy(ASSETS / "models" / file, folder / "model.tflite")
@@ -125,9 +134,13 @@ def test_the_distance_to_good_ball_screws_tells_the_pitted_ones(tmp_path):
     folder = bundle(tmp_path / "bundle", EMBEDDING, task="embedding", decode="embedding")
     vectors = [p["result"]["vector"] for p in predictions(tmp_path, references, len(good[::2]))]
     np.save(folder / "good.npy", np.array(vectors, np.float32))
-    (folder / "model.toml").write_text((folder / "model.toml").read_text() + 'references = "good.npy"\nmetric = "cosine"\n')
+    (folder / "model.toml").write_text(
+        (folder / "model.toml").read_text() + 'references = "good.npy"\nmetric = "cosine"\n'
+    )
     found = predictions(tmp_path, pictures, len(rows) - len(good[::2]))
-    score = {flag: [p["result"]["distance"] for p in found if pitted[p["frame"]["file"]] is flag] for flag in (True, False)}
+    score = {
+        flag: [p["result"]["distance"] for p in found if pitted[p["frame"]["file"]] is flag] for flag in (True, False)
+    }
     pairs = np.subtract.outer(score[True], score[False])
     auc = float(np.mean(pairs > 0) + np.mean(pairs == 0) / 2)
     assert auc >= 0.9
@@ -138,7 +151,5 @@ def test_every_frame_of_the_bottles_is_counted_and_holds_a_bottle(tmp_path):
     labels = (ASSETS / "models/coco_ssd_labelmap.txt").read_text().splitlines()[1:]
     bundle(tmp_path / "bundle", SSD, task="detection", decode="ssd", labels=labels, rest="threshold = 0.4\n")
     found = predictions(tmp_path, ASSETS / "videos/bottle-detection.mp4", 1189, kind="camera", timeout_s=110)
-    with_bottle = sum(
-        any(o["label"] == "bottle" and o["score"] >= 0.5 for o in p["result"]["objects"]) for p in found
-    )
+    with_bottle = sum(any(o["label"] == "bottle" and o["score"] >= 0.5 for o in p["result"]["objects"]) for p in found)
     assert with_bottle >= 1150

@@ -45,7 +45,9 @@ def test_every_picture_of_a_folder_gives_one_numbered_prediction(tmp_path, broke
     assert len(clear) >= 20
     labels = [p["result"]["label"] for p in predictions]
     assert [labels[k] for k in clear] == [("dark", "bright")[int(foretold[k].argmax())] for k in clear]
-    assert subscriber.wait_for("status", lambda s: s["state"] == "stopped").topic == "lineside/v1/plant/line/press/status"
+    assert (
+        subscriber.wait_for("status", lambda s: s["state"] == "stopped").topic == "lineside/v1/plant/line/press/status"
+    )
     events = subscriber.bodies("pipeline/inspect/event")
     assert [e["event_seq"] for e in events] == list(range(len(events)))
     judged = [p["seq"] for p in predictions if p["decision"] in ("reject", "unsure")]
@@ -97,7 +99,7 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     model, reason = {
         "refused": (tiny_models.unresolved_custom_op(), "NoSuchOperator"),
         "crashes": (tiny_models.crashing(), "SIGSEGV"),
-        "hangs": (tiny_models.endless(), "3 s while being invoked"),
+        "hangs": (tiny_models.endless(), "5 s while being invoked"),
         "changed": (tiny_models.classifier(), "labels.txt has"),
         "misfit": (tiny_models.classifier(classes=3), "3 classes"),
     }[fault]
@@ -108,7 +110,7 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     write_pictures(tmp_path / "pictures", 12)
     write_bundle(tmp_path / "tiny")
     tables = PICTURES + TINY + INSPECT + '[models.bad]\npath = "bad"\n'
-    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 3\n'
+    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 5\n'
     with Agent(configure(tmp_path, broker.port, tables)) as agent:
         predictions = subscriber.wait_count("pipeline/inspect/prediction", 12, 60)
         assert [p["seq"] for p in predictions] == list(range(12))
@@ -200,7 +202,11 @@ def test_status_tells_what_the_running_agent_does(tmp_path, broker, subscriber):
         text = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
         assert text.startswith("press  degraded" if answer["status"]["reasons"] else "press  online")
         second = subprocess.run(
-            [sys.executable, "-m", "agent", "run", "-c", str(config)], capture_output=True, timeout=30, text=True, check=False
+            [sys.executable, "-m", "agent", "run", "-c", str(config)],
+            capture_output=True,
+            timeout=30,
+            text=True,
+            check=False,
         )
         assert second.returncode == 1
         assert f"pid {agent.process.pid}" in second.stderr
