@@ -27,6 +27,7 @@ format: $(VENV)/.lint ## Mend what can be mended
 
 reference: $(VENV)/.demo ## Write the generated part of docs/reference
 	$(VENV)/bin/python -m agent.config.reference
+	$(VENV)/bin/python -m agent.cli.reference
 	$(VENV)/bin/python -m agent.mqtt.reference
 
 test-tools: # mosquitto, ffmpeg and an RTSP server: installed where that is allowed, else named

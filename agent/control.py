@@ -11,7 +11,7 @@ import os
 import socket
 import socketserver
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import AgentUnreachable
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NAME = "agent.sock"
 _MAX_REQUEST_BYTES = 4096
 _TIMEOUT_S = 5.0
+_HINT = "is it running, and yours? `lineside run -c CONFIG`, or `systemctl status lineside`"
 
 
 @contextlib.contextmanager
@@ -43,7 +44,10 @@ class ControlServer:
         self._server: socketserver.ThreadingUnixStreamServer | None = None
 
     def start(self) -> None:
-        """Listen. A socket that a killed agent left behind is replaced: the caller holds the state lock."""
+        """Listen. A socket that a killed agent left behind is replaced: the caller holds the state lock.
+
+        Nobody can connect before the mode is set, because only then the socket listens.
+        """
         (self._state_dir / _NAME).unlink(missing_ok=True)
         answers = self._answers
 
@@ -55,10 +59,13 @@ class ControlServer:
                     self.wfile.write(_answer(self.rfile.readline(_MAX_REQUEST_BYTES), answers))
 
         with _address(self._state_dir) as address:
-            self._server = socketserver.ThreadingUnixStreamServer(address, Handler)
-        self._server.daemon_threads = True
+            server = socketserver.ThreadingUnixStreamServer(address, Handler, bind_and_activate=False)
+            server.daemon_threads = True
+            server.server_bind()
         (self._state_dir / _NAME).chmod(0o600)
-        threading.Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+        server.server_activate()
+        self._server = server
+        threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening and remove the socket. May be called twice."""
@@ -72,10 +79,11 @@ class ControlServer:
 def _answer(request: bytes, answers: dict[str, Callable[[], dict[str, Any]]]) -> bytes:
     """Whatever comes in, an object goes out."""
     try:
-        asked = json.loads(request)["ask"]
-        reply = answers[asked]()
-    except (ValueError, KeyError, TypeError):
-        reply = {"error": "not understood", "known": sorted(answers)}
+        answer = answers[json.loads(request)["ask"]]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        reply: dict[str, Any] = {"error": "not understood", "known": sorted(answers)}
+    else:
+        reply = answer()
     return json.dumps(reply, default=str).encode() + b"\n"
 
 
@@ -83,7 +91,7 @@ def ask(state_dir: Path, question: str) -> dict[str, Any]:
     """Ask the agent that runs on `state_dir`.
 
     Raises:
-        AgentUnreachable: None does, or it did not answer within 5 s.
+        AgentUnreachable: None does, it did not answer within 5 s, or it does not understand.
     """
     try:
         with _address(state_dir) as address, socket.socket(socket.AF_UNIX) as connection:
@@ -91,9 +99,12 @@ def ask(state_dir: Path, question: str) -> dict[str, Any]:
             connection.connect(address)
             connection.sendall(json.dumps({"ask": question}).encode() + b"\n")
             with connection.makefile("rb") as reply:
-                return cast("dict[str, Any]", json.loads(reply.readline()))
+                answer = json.loads(reply.readline())
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise AgentUnreachable(f"no agent answers on {state_dir}: {reason}", hint=_HINT) from error
+    if not isinstance(answer, dict) or "error" in answer:
         raise AgentUnreachable(
-            f"no agent answers on {state_dir}: {error}",
-            hint="is it running? `lineside run -c CONFIG`, or `systemctl status lineside`",
-        ) from error
+            f"the agent on {state_dir} does not understand {question!r}", hint="is it of this version?"
+        )
+    return answer

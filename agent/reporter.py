@@ -141,7 +141,10 @@ class Reporter:
                 session=self._session,
                 at=now_text(),
                 uptime_s=self._uptime_s(),
-                pipelines={name: _pipeline_health(runner, window_s) for name, runner in pipelines.items()},
+                pipelines={
+                    name: _pipeline_health(runner, sources[runner.settings.source], window_s)
+                    for name, runner in pipelines.items()
+                },
                 cpu_percent=figures.cpu_percent,
                 memory_bytes=figures.memory_bytes,
                 temperature_c=figures.temperature_c,
@@ -165,15 +168,15 @@ class Reporter:
                 "dropped": self._publisher.dropped,
             },
             "pipelines": {
-                name: asdict(_pipeline_health(runner, _SNAPSHOT_S))
+                name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
                 | {"source": runner.settings.source, "model": runner.settings.model}
                 for name, runner in pipelines.items()
             },
             "sources": {
                 name: asdict(state) | {"frames": sources[name].frames, "abandoned": sources[name].abandoned}
-                for name, state in self._sources.items()
+                for name, state in self._sources.copy().items()
             },
-            "models": {name: asdict(state) for name, state in self._models.items()},
+            "models": {name: asdict(state) for name, state in self._models.copy().items()},
         }
 
     def _uptime_s(self) -> float:
@@ -187,7 +190,9 @@ class Reporter:
         return self._machine.read()
 
 
-def _pipeline_health(runner: PipelineRunner, window_s: float) -> PipelineHealth:
+def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: float) -> PipelineHealth:
+    """The figures of one pipeline; frames that its source could not decode count as dropped."""
+    unreadable = {"unreadable": source.unreadable} if source.unreadable else {}
     rate_hz, p50_ms, p99_ms = runner.figures.over(window_s, time.monotonic())
     return PipelineHealth(
         state=runner.state,
@@ -195,6 +200,6 @@ def _pipeline_health(runner: PipelineRunner, window_s: float) -> PipelineHealth:
         latency_p50_ms=p50_ms,
         latency_p99_ms=p99_ms,
         predictions=runner.figures.predictions,
-        drops=runner.drops(),
+        drops=runner.drops() | unreadable,
         reason=str(runner.fault) if runner.fault else None,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -90,7 +91,7 @@ def describe(folder: Path, name: str, version: str) -> Manifest:
 
     Raises:
         OSError: A file cannot be read.
-        ManifestInvalid: A link leads out of the folder.
+        ManifestInvalid: A link leads out of the folder, or a name is no text.
     """
     entries = (FileEntry(path, file_sha256(folder / path), (folder / path).stat().st_size) for path in _paths(folder))
     return Manifest(name, version, tuple(entries))
@@ -112,8 +113,6 @@ def read(folder: Path) -> tuple[Manifest, str] | None:
         ManifestInvalid: It cannot be read, or names a file outside the folder.
     """
     path = folder / MANIFEST
-    if not path.exists():
-        return None
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
@@ -124,6 +123,8 @@ def read(folder: Path) -> tuple[Manifest, str] | None:
             raise ManifestInvalid(f"{path} has schema {data['schema']!r}, this version reads {SCHEMA!r}")
         files = tuple(_entry(entry) for entry in data["files"])
         return Manifest(str(data["name"]), str(data["version"]), files), digest_of(content)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestInvalid(f"{path} is no manifest: {type(error).__name__} {error}") from error
 
@@ -159,11 +160,22 @@ def _paths(folder: Path) -> list[str]:
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts) or relative.as_posix() == MANIFEST:
             continue
-        if not path.resolve().is_relative_to(root):
-            raise ManifestInvalid(f"{relative} leads out of the bundle, to {path.resolve()}")
+        target = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError at a link that leads to itself
+        if not target.is_relative_to(root):
+            raise ManifestInvalid(f"{relative} leads out of the bundle, to {target}")
         if path.is_file():
             paths.append(relative.as_posix())
+    if odd := [path for path in paths if not _is_text(path)]:
+        raise ManifestInvalid(f"the name of {odd[0]!r} is not UTF-8")
     return sorted(paths)
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _entry(data: dict[str, Any]) -> FileEntry:

@@ -15,7 +15,9 @@ from agent.cli.output import DEFAULT_CONFIG, JsonOption
 
 def check(
     config: Annotated[Path, typer.Argument(help="Configuration file.", metavar="CONFIG")] = Path(DEFAULT_CONFIG),
-    quick: Annotated[bool, typer.Option("--quick", help="Words only: open no model and no file that it names.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Words only: open no model and no file that it names.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a configuration: keys, names, files, and whether each model runs here and fits its description.
@@ -39,6 +41,8 @@ def check(
     files = [str(path) for path in loaded.files]
     data = {"files": files, "profile": profile, "errors": errors, "warnings": warnings}
     verdict = "cannot be used" if errors else "can be used"
-    text = f"{config} {verdict}: {errors} errors, {warnings} warnings" + (f"; device profile {profile}" if profile else "")
+    text = f"{config} {verdict}: {output.counted(errors, 'error')}, {output.counted(warnings, 'warning')}" + (
+        f"; device profile {profile}" if profile else ""
+    )
     output.result(data | {"findings": [asdict(finding) for finding in findings]}, text, as_json=as_json)
     sys.exit(ConfigInvalid.exit_code if errors else 0)

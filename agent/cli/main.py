@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -32,14 +33,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> None:
-    """Run the command line; the entry point of `lineside`."""
+    """Run the command line; the entry point of `lineside`. Ctrl-C and closed pipes are typer's: it exits 130 and 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign must not end a command
     try:
         app()
     except LinesideError as error:
         output.fault(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # `lineside tap | head`: whoever read has read enough
-        sys.stderr.close()
-        sys.exit(0)

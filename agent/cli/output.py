@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agent.core.errors import LinesideError
     from agent.core.findings import Finding
@@ -44,11 +45,28 @@ def fault(error: LinesideError, *, as_json: bool) -> None:
         talk(f"  next: {error.hint}")
 
 
+@contextlib.contextmanager
+def until_left() -> Iterator[None]:
+    """For results without an end: who presses Ctrl-C or closes the pipe (`| head`) has seen enough, and that is no fault."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # Else the interpreter writes what is left at its end, and fails at that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def paint(text: str, colour: str) -> str:
     """`text` in a colour where stderr is a terminal and NO_COLOR is not set."""
     if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
         return text
     return typer.style(text, fg=colour, bold=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`, `no error`."""
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
 
 
 def finding(found: Finding) -> None:
@@ -80,4 +98,4 @@ def table(
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).replace("-", "", 1).replace(",", "").replace(" ", "").isdigit()
+    return text == "-" or text.replace(".", "", 1).replace("-", "", 1).replace(",", "").replace(" ", "").isdigit()

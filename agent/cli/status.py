@@ -26,9 +26,10 @@ def render(answer: dict[str, Any]) -> str:
     """The answer of `agent.app.App.status`, for people."""
     status = answer["status"]
     mqtt = answer["mqtt"]
+    since = status["since"][:19].replace("T", " ")
+    process = f"lineside {status['agent']}, pid {answer['pid']}, up {_duration(answer['uptime_s'])}"
     lines = [
-        f"{status['device']}  {status['state']} since {status['since'][:19].replace('T', ' ')} UTC"
-        f"  (lineside {status['agent']}, pid {answer['pid']}, up {_duration(answer['uptime_s'])})",
+        f"{status['device']}  {status['state']} since {since} UTC  ({process})",
         *(f"  ! {reason}" for reason in status["reasons"]),
         "",
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",

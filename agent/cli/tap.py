@@ -11,6 +11,9 @@ import typer
 from agent.cli import output
 from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
 
+_SHOWN_BYTES = 200
+"""Of a message that is not understood."""
+
 
 def tap(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -36,15 +39,24 @@ def tap(
     topic = topics.event(pipeline) if events else topics.prediction(pipeline)
     output.talk(f"listening on {topic} at {settings.mqtt.url}; Ctrl-C ends")
     seen = 0
-    for message in listen(settings.mqtt, topic, timeout_s=timeout or None):
-        print(message.decode() if as_json else line(json.loads(message)), flush=True)  # noqa: T201 - the result is stdout
-        seen += 1
-        if seen == count:
-            return
-    raise BrokerUnreachable(
-        f"no message on {topic} for {timeout:g} s",
-        hint="does the agent run? `lineside status`; is the broker up? `lineside doctor`",
-    )
+    with output.until_left():
+        for message in listen(settings.mqtt, topic, timeout_s=timeout or None):
+            print(message.decode(errors="replace") if as_json else shown(message), flush=True)  # noqa: T201 - the result
+            seen += 1
+            if seen == count:
+                return
+        raise BrokerUnreachable(
+            f"no message on {topic} for {timeout:g} s",
+            hint="does the agent run? `lineside status`; is the broker up? `lineside doctor`",
+        )
+
+
+def shown(message: bytes) -> str:
+    """One message in one line; what an agent cannot have sent as it is."""
+    try:
+        return line(json.loads(message))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return f"not understood: {message[:_SHOWN_BYTES]!r}"
 
 
 def line(message: dict[str, Any]) -> str:

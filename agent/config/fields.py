@@ -5,6 +5,7 @@ Used for the sample, the reference page and `lineside init`, so that none of the
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+
+from agent.core.names import NAME_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,15 @@ def toml_value(value: Any) -> str:
         case int() | float():
             return f"{value:_}" if isinstance(value, int) and value >= 100_000 else str(value)  # noqa: PLR2004 - readable
         case str() | Path():
-            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
+            # JSON escapes as TOML's basic strings do, but leaves DEL, which TOML forbids.
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
         case list() | tuple():
             return f"[{', '.join(toml_value(entry) for entry in value)}]"
         case dict():
-            return "{ " + ", ".join(f"{key} = {toml_value(entry)}" for key, entry in value.items()) + " }"
+            pairs = ", ".join(f"{key} = {toml_value(entry)}" for key, entry in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
         case BaseModel():
-            return toml_value(value.model_dump(exclude_unset=True) or value.model_dump(exclude_none=True, exclude_defaults=False))
+            return toml_value({key: inner for key, inner in value.model_dump(exclude_none=True).items() if inner != {}})
         case _:
             raise TypeError(f"{value!r} has no form in TOML")
 
@@ -95,20 +99,24 @@ def _kind(annotation: Any, limits: list[Any]) -> str:
     if origin is Literal:
         return " | ".join(toml_value(value) for value in get_args(annotation))
     if origin is list:
-        return f"list of {_kind(get_args(annotation)[0], [])}"
+        return f"list of {_kind(get_args(annotation)[0], [])}s"
     if origin is dict:
         return f"table of {_kind(get_args(annotation)[1], [])}"
+    inside = [inner for limit in limits for inner in (limit, *getattr(limit, "metadata", ()))]
+    if any(getattr(limit, "pattern", None) == NAME_PATTERN for limit in inside):
+        return "name"
     words = {str: "text", int: "whole number", float: "number", bool: "true | false", Path: "path"}
-    word = words.get(annotation, "table")
-    return f"{word}{_range(limits)}"
+    return words.get(annotation, "table") + _range(inside)
 
 
 def _range(limits: list[Any]) -> str:
     signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
-    inside = [inner for limit in limits for inner in (limit, *getattr(limit, "metadata", ()))]
-    said = [f"{sign} {_short(getattr(limit, name))}" for limit in inside for name, sign in signs if getattr(limit, name, None) is not None]
-    if any(getattr(limit, "pattern", None) for limit in inside):
-        return " (a name)"
+    said = [
+        f"{sign} {_short(getattr(limit, name))}"
+        for limit in limits
+        for name, sign in signs
+        if getattr(limit, name, None) is not None
+    ]
     return f" {', '.join(said)}" if said else ""
 
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from agent.config.settings import AgentSettings
 from agent.core.findings import Finding
 from agent.schema import closest
-from agent.sources.camera.address import kind_of
+from agent.sources.camera.address import file_path, kind_of
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]  # not installed where 3.11 checks for 3.10
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,53 +61,73 @@ def file_layers(config: Path) -> tuple[list[Layer], list[Path], list[Finding]]:
     Returns:
         The layers, the files that were read, and a finding for each file that could not be.
     """
-    layers, read, findings = [], [], []
-    for path in (config, *sorted((config.parent / "conf.d").glob("*.toml"))):
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            findings.append(Finding("no-file", "error", f"{path} is not there", f"lineside init --output {path} writes one"))
-        except OSError as error:
-            findings.append(Finding("unreadable", "error", f"{path} cannot be read: {error.strerror}", "is it yours? ls -l"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            findings.append(Finding("no-toml", "error", f"{path} is no TOML: {error}", "mend the line that is named"))
-        else:
-            layers.append(Layer(str(path), absolute(values, path.resolve().parent)))
-            read.append(path)
-    return layers, read, findings
+    outcomes = [_read(path) for path in (config, *sorted((config.parent / "conf.d").glob("*.toml")))]
+    layers = [outcome for outcome in outcomes if isinstance(outcome, Layer)]
+    findings = [outcome for outcome in outcomes if isinstance(outcome, Finding)]
+    return layers, [Path(layer.origin) for layer in layers], findings
 
 
-def credentials_layer(environ: Mapping[str, str]) -> Layer:
+def _read(path: Path) -> Layer | Finding:
+    try:
+        return Layer(str(path), absolute(tomllib.loads(path.read_text(encoding="utf-8-sig")), path.resolve().parent))
+    except FileNotFoundError:
+        return Finding("no-file", "error", f"{path} is not there", f"lineside init --output {path} writes one")
+    except OSError as error:
+        return Finding("unreadable", "error", f"{path} cannot be read: {error.strerror}", "is it yours? ls -l")
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        return Finding("no-toml", "error", f"{path} is no TOML: {error}", "mend the line that is named")
+    except RecursionError:
+        return Finding("no-toml", "error", f"{path} is nested too deeply", "no setting lies so deep")
+
+
+def credentials_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Finding]]:
     """What systemd handed to this service (systemd.exec, "Credentials"): paths of secrets, and the user's name."""
     origin = "systemd credentials"
     if "CREDENTIALS_DIRECTORY" not in environ:
-        return Layer(origin, {})
-    folder = Path(environ["CREDENTIALS_DIRECTORY"])
+        return Layer(origin, {}), []
+    folder, findings = Path(environ["CREDENTIALS_DIRECTORY"]), []
     mqtt = {key: str(folder / name) for name, key in _CREDENTIALS.items() if (folder / name).is_file()}
     if (username := folder / _USERNAME_CREDENTIAL).is_file():
-        mqtt["username"] = username.read_text(encoding="utf-8").strip()
-    return Layer(origin, {"mqtt": mqtt} if mqtt else {})
+        try:
+            mqtt["username"] = username.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            message = f"{origin}: {username} cannot be read as text"
+            findings.append(Finding("unreadable", "error", message, "write the user's name into it and nothing else"))
+    return Layer(origin, {"mqtt": mqtt} if mqtt else {}), findings
 
 
-class _Environment(BaseSettings, AgentSettings):  # type: ignore[misc] - both set model_config, the one below is what counts
+class _Environment(BaseSettings, AgentSettings):
     """The same tables, as pydantic-settings wants them in order to read variables."""
 
-    model_config = AgentSettings.model_config | {"env_prefix": ENV_PREFIX, "env_nested_delimiter": "__"}  # type: ignore[assignment]
+    model_config = SettingsConfigDict(extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__")
 
 
 def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Finding]]:
     """`LINESIDE_MQTT__URL=…` and its like; tables and lists are JSON. A variable that names no table is a finding."""
+    values: dict[str, Any] = {}
     findings = []
     tables = list(AgentSettings.model_fields)
+    source = EnvSettingsSource(_Environment)
     for variable in sorted(environ):
         if not variable.startswith(ENV_PREFIX) or variable.startswith(_NOT_CONFIGURATION):
             continue
         table = variable.removeprefix(ENV_PREFIX).split("__")[0].lower()
-        if table not in tables or "__" not in variable:
+        if table not in tables:
             meant = closest(table, tables)
-            hint = f"did you mean {ENV_PREFIX}{(meant or 'mqtt').upper()}__…?"
-            findings.append(Finding("unknown-variable", "warning", f"{variable} in the environment is no setting", hint))
-    return Layer("environment", dict(EnvSettingsSource(_Environment)())), findings
+            hint = (
+                f"did you mean {ENV_PREFIX}{meant.upper()}__…?" if meant else f"{ENV_PREFIX}<TABLE>__<KEY>=… sets a key"
+            )
+            findings.append(
+                Finding("unknown-variable", "warning", f"{variable} in the environment is no setting", hint)
+            )
+            continue
+        source.env_vars = {variable.lower(): environ[variable]}
+        try:
+            values = _over(values, source())
+        except (SettingsError, RecursionError):
+            message = f"environment: {variable} is a table or a list, and its value is no JSON"
+            findings.append(Finding("invalid-value", "error", message, f"mend it, or unset {variable}"))
+    return Layer("environment", values), findings
 
 
 def profile_layer(profile: Profile, layers: Iterable[Layer]) -> Layer:
@@ -117,7 +137,11 @@ def profile_layer(profile: Profile, layers: Iterable[Layer]) -> Layer:
     merged = merge(layers)
     sources = merged.get("sources", {})
     for name, source in sources.items() if isinstance(sources, dict) else ():
-        if isinstance(source, dict) and source.get("type") == "camera" and kind_of(str(source.get("url", ""))) == "device":
+        if (
+            isinstance(source, dict)
+            and source.get("type") == "camera"
+            and kind_of(str(source.get("url", ""))) == "device"
+        ):
             values.setdefault("sources", {})[name] = dict(hints)
     return Layer(f"device profile {profile.name}", values)
 
@@ -164,8 +188,11 @@ def absolute(values: dict[str, Any], base: Path) -> dict[str, Any]:
     def fixed(path: tuple[str, ...], value: Any, table: dict[str, Any]) -> Any:
         if isinstance(value, dict):
             return {key: fixed((*path, key), inner, value) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [fixed(path, inner, table) for inner in value]
         if isinstance(value, str) and value and _is_path(path, value, table):
-            return os.path.normpath(base / Path(value.removeprefix("file://")).expanduser())
+            # pathlib's expanduser raises where there is no such user
+            return os.path.normpath(base / os.path.expanduser(file_path(value)))  # noqa: PTH111
         return value
 
     return {key: fixed((key,), value, values) for key, value in values.items()}
@@ -176,6 +203,8 @@ def _is_path(path: tuple[str, ...], value: str, table: dict[str, Any]) -> bool:
     match path:
         case ("device", "state_dir") | ("models", _, "path" | "labels"):
             return True
+        case ("runtime", "delegates", "library") | ("models", _, "delegates", "library"):
+            return "/" in value  # else it is a name that the loader of shared libraries looks up
         case ("mqtt", key):
             return key.endswith("_file")
         case ("sources", _, "url"):

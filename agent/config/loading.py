@@ -5,7 +5,7 @@ Reads files and the environment, never a camera, a model or the network. Called 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -15,8 +15,10 @@ from agent.config.layers import Layer
 from agent.config.settings import AgentSettings
 from agent.core.errors import ConfigInvalid
 from agent.core.findings import Finding
+from agent.core.redact import without_password
 from agent.schema import closest, problems
-from device_profiles import UnknownProfile, detect, load as load_profile
+from device_profiles import UnknownProfile, detect
+from device_profiles import load as load_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +31,14 @@ class Loaded:
     """What was found.
 
     Attributes:
+        config: The main file.
         settings: The configuration; None if it cannot be used at all.
         findings: What is wrong or odd, errors first.
         files: The files that were read, in their order.
         profile: The device profile that gave defaults; None if there is none of that name.
     """
 
+    config: Path
     settings: AgentSettings | None
     findings: list[Finding]
     files: list[Path] = field(default_factory=list)
@@ -53,8 +57,8 @@ class Loaded:
         """
         if self.settings is None or self.errors:
             listed = "\n".join(f"  {f.message}" + (f"\n    next: {f.hint}" if f.hint else "") for f in self.errors)
-            named = f" {self.files[0]}" if self.files else ""
-            raise ConfigInvalid(f"the configuration cannot be used\n{listed}", hint=f"lineside check{named}")
+            message = f"the configuration {self.config} cannot be used\n{listed}"
+            raise ConfigInvalid(message, hint=f"lineside check {self.config}")
         return self.settings
 
 
@@ -67,19 +71,21 @@ def load(config: Path, *, overrides: dict[str, Any] | None = None) -> Loaded:
     """
     found, files, findings = places.file_layers(config)
     environ = places.process_environment()
-    environment, odd = places.environment_layer(environ)
-    found += [places.credentials_layer(environ), environment, Layer("command line", overrides or {})]
-    findings += odd
-    profile, complaint = _profile(places.merge(found))
+    unread = bool(findings)
+    for layer, odd in (places.credentials_layer(environ), places.environment_layer(environ)):
+        found.append(layer)
+        findings += odd
+    found.append(Layer("command line", overrides or {}))
+    profile, complaint = _profile(found)
     findings += complaint
     if profile is not None:
         found.insert(0, places.profile_layer(profile, found))
     settings, faults = validated(found)
     findings += faults
-    if settings is not None:
-        findings += cross_references(settings)
+    if settings is not None and not unread:  # what a file would have said that cannot be read, nobody knows
+        findings += cross_references(settings, found, str(config))
     findings.sort(key=lambda finding: finding.severity != "error")
-    return Loaded(settings, findings, files, profile)
+    return Loaded(config, settings, findings, files, profile)
 
 
 def validated(found: list[Layer]) -> tuple[AgentSettings | None, list[Finding]]:
@@ -87,16 +93,20 @@ def validated(found: list[Layer]) -> tuple[AgentSettings | None, list[Finding]]:
     try:
         return AgentSettings.model_validate(places.merge(found)), []
     except ValidationError as error:
-        findings = []
-        for problem in problems(error, AgentSettings):
-            origin = places.origin_of(problem.path, found)
-            message = f"{origin}: {problem.message}" if origin else problem.message
-            findings.append(Finding(problem.code, "error", message, problem.hint))
-        return None, findings
+        return None, [
+            _placed(Finding(problem.code, "error", problem.message, problem.hint), problem.path, found)
+            for problem in problems(error, AgentSettings)
+        ]
 
 
-def cross_references(settings: AgentSettings) -> list[Finding]:
-    """Names that name nothing, and tables that nobody uses. Pure."""
+def cross_references(settings: AgentSettings, found: list[Layer], main: str) -> list[Finding]:
+    """Names that name nothing, and tables that nobody uses. Pure.
+
+    Args:
+        settings: The whole configuration.
+        found: The layers it was made of, so that each finding names its place.
+        main: The place of what stands nowhere.
+    """
     findings = []
     for name, pipeline in settings.pipelines.items():
         for key, wanted, known in (
@@ -106,26 +116,37 @@ def cross_references(settings: AgentSettings) -> list[Finding]:
             if wanted not in known:
                 meant = closest(wanted, known)
                 hint = f"did you mean {meant}?" if meant else f"add [{key}s.{wanted}]"
-                message = f"pipelines.{name}.{key} = {wanted!r} names no table under {key}s"
-                findings.append(Finding("unknown-name", "error", message, hint))
+                path = ("pipelines", name, key)
+                message = f"{'.'.join(path)} = {wanted!r} names no table under {key}s"
+                findings.append(_placed(Finding("unknown-name", "error", message, hint), path, found))
     if not settings.pipelines:
-        findings.append(Finding("no-pipeline", "error", "there is no pipeline, so nothing would run", "add [pipelines.<name>]"))
-    for key, tables in (("source", settings.sources), ("model", settings.models)):
-        used = {getattr(pipeline, key) for pipeline in settings.pipelines.values()}
+        message, hint = "there is no pipeline, so nothing would run", "add [pipelines.<name>]"
+        findings.append(_placed(Finding("no-pipeline", "error", message, hint), ("pipelines",), found, main))
+    for key, tables in (("sources", settings.sources), ("models", settings.models)):
+        used = {getattr(pipeline, key[:-1]) for pipeline in settings.pipelines.values()}
+        hint = "remove it, or name it in a pipeline"
         findings += [
-            Finding("unused", "warning", f"{key}s.{name} is used by no pipeline", "remove it, or name it in a pipeline")
+            _placed(Finding("unused", "warning", f"{key}.{name} is used by no pipeline", hint), (key, name), found)
             for name in tables
             if name not in used
         ]
     return findings
 
 
-def _profile(values: dict[str, Any]) -> tuple[Profile | None, list[Finding]]:
-    device = values.get("device")
+def _profile(found: list[Layer]) -> tuple[Profile | None, list[Finding]]:
+    device = places.merge(found).get("device")
     name = device.get("profile", "auto") if isinstance(device, dict) else "auto"
     if name == "auto" or not isinstance(name, str):
         return detect().profile, []
     try:
         return load_profile(name), []
     except UnknownProfile as error:
-        return None, [Finding("unknown-profile", "error", f"device.profile: {error}", f"known: auto, {', '.join(error.known)}")]
+        message = f"device.profile = {without_password(repr(name))} is no device profile"
+        hint = f"did you mean {error.suggestion}?" if error.suggestion else f"known: auto, {', '.join(error.known)}"
+        return None, [_placed(Finding("unknown-profile", "error", message, hint), ("device", "profile"), found)]
+
+
+def _placed(finding: Finding, path: tuple[str, ...], found: list[Layer], main: str | None = None) -> Finding:
+    """The finding, with the place in front that says something at `path`, else `main`."""
+    origin = places.origin_of(path, found) or main
+    return replace(finding, message=f"{origin}: {finding.message}") if origin else finding

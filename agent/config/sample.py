@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _WIDTH = 110
 
 
-def table(header: str, model: type[BaseModel], values: Mapping[str, Any] | None = None, *, only: set[str] | None = None) -> str:
+def table(
+    header: str, model: type[BaseModel], values: Mapping[str, Any] | None = None, *, only: set[str] | None = None
+) -> str:
     """One table of a configuration.
 
     Args:
@@ -30,9 +32,15 @@ def table(header: str, model: type[BaseModel], values: Mapping[str, Any] | None 
         shown = field.key in given or (field.key in only if only is not None else field.table is None)
         if not shown:
             continue
-        lines += textwrap.wrap(field.text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+        lines.append(comment(field.text).rstrip())
         if field.key in given:
             lines.append(f"{field.key} = {toml_value(given[field.key])}")
         else:
             lines.append(f"#{field.key} = {field.default}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def comment(text: str) -> str:
+    """A text as lines of a comment."""
+    lines = textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+    return "".join(f"{line}\n" for line in lines)

@@ -22,7 +22,11 @@ def source_findings(settings: AgentSettings) -> list[Finding]:
             continue
         path = Path(file_path(source.url))
         if not path.exists():
-            findings.append(Finding("no-source", "warning", f"sources.{name}: {path} is not there", "the agent tries it again and again"))
+            findings.append(
+                Finding(
+                    "no-source", "warning", f"sources.{name}: {path} is not there", "the agent tries it again and again"
+                )
+            )
     return findings
 
 
@@ -33,9 +37,10 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
     from agent.models.proving import prove  # noqa: PLC0415
     from agent.models.shelf import execution  # noqa: PLC0415
 
-    findings = []
+    findings: list[Finding] = []
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
-        model = settings.models[name]
+        if (model := settings.models.get(name)) is None:
+            continue  # the configuration's own finding
         how = execution(model, settings.runtime)
         try:
             bundle = open_model(name, model)

@@ -38,9 +38,8 @@ def examine(config: Path, *, only_source: str | None = None, named: bool = True)
     if not named and not config.exists():
         message = f"{config} is not there, so cameras and broker were not asked"
         return [*findings, Finding("configuration", "warning", message, "lineside init, or lineside doctor -c FILE")]
-    if loaded.settings is None:
-        return [*findings, *loaded.errors]
-    return findings + _with_configuration(loaded.settings)
+    findings += loaded.errors
+    return findings if loaded.settings is None else findings + _with_configuration(loaded.settings)
 
 
 def _with_configuration(settings: AgentSettings) -> list[Finding]:

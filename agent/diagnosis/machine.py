@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.core.findings import Finding
-from agent.models.delegates import Delegate
 from agent.telemetry.clock import KernelClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agent.models.delegates import Delegate
     from device_profiles import Detection
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
@@ -38,7 +38,9 @@ def runtime_finding() -> Finding:
     version = runtime_version()
     if version.startswith("litert"):
         return Finding("runtime", "info", f"{version}, quantized operators by XNNPACK")
-    return Finding("runtime", "warning", f"{version} runs quantized models without XNNPACK", "ai-edge-litert, where it has a wheel")
+    return Finding(
+        "runtime", "warning", f"{version} runs quantized models without XNNPACK", "ai-edge-litert, where it has a wheel"
+    )
 
 
 def delegate_findings(delegates: Iterable[Delegate]) -> list[Finding]:
@@ -50,7 +52,9 @@ def delegate_findings(delegates: Iterable[Delegate]) -> list[Finding]:
         try:
             ctypes.CDLL(delegate.library)
         except OSError as error:
-            findings.append(Finding("delegate", "warning", f"{delegate.name} cannot be loaded: {error}", "install its package"))
+            findings.append(
+                Finding("delegate", "warning", f"{delegate.name} cannot be loaded: {error}", "install its package")
+            )
         else:
             findings.append(Finding("delegate", "info", f"{delegate.name} can be loaded"))
     return findings
@@ -71,7 +75,9 @@ def opencv_finding() -> Finding:
     distribution = installed[0] if installed else "a build of this system"
     message = f"{cv2.__version__} from {distribution}, with {', '.join(has) or 'neither FFmpeg nor V4L2'}"
     if "FFMPEG" not in has:
-        return Finding("opencv", "warning", message, "streams and video files need FFmpeg: pip install opencv-python-headless")
+        return Finding(
+            "opencv", "warning", message, "streams and video files need FFmpeg: pip install opencv-python-headless"
+        )
     return Finding("opencv", "info", message)
 
 

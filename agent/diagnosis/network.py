@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import LinesideError
 from agent.core.findings import Finding
-from agent.mqtt.probe import probe
+from agent.mqtt.listener import probe
 
 if TYPE_CHECKING:
     from agent.mqtt.settings import MqttSettings
 
 PROBE_TIMEOUT_S = 5.0
-_NAGLE_MS = 5.0
-"""A round trip on a plant's network takes well under a millisecond; Nagle's algorithm in the broker holds small messages for more."""
 
 
 def broker_finding(settings: MqttSettings) -> Finding:
@@ -21,8 +19,13 @@ def broker_finding(settings: MqttSettings) -> Finding:
     try:
         result = probe(settings, PROBE_TIMEOUT_S)
     except LinesideError as error:
-        return Finding("broker", "error", f"{settings.url}: {error}", error.hint or "is it running, and is the address right?")
-    message = f"{settings.url} answers, MQTT {result.protocol}, a message comes back after {result.round_trip_ms:.1f} ms (median)"
-    if result.round_trip_ms > _NAGLE_MS:
-        return Finding("broker", "warning", message, "mosquitto: `set_tcp_nodelay true`; else the network is slow")
+        return Finding("broker", "error", str(error), error.hint or "is it running, and is the address right?")
+    message = (
+        f"{settings.url} answers, MQTT {result.protocol}, a message comes back after {result.round_trip_ms:.1f} ms"
+    )
+    if result.has_nagle:
+        message += f", the next one {result.pair_ms - result.round_trip_ms:.0f} ms later (Nagle's algorithm)"
+        return Finding(
+            "broker", "warning", message, "mosquitto: `set_tcp_nodelay true`, and one in twenty is no longer late"
+        )
     return Finding("broker", "info", message)

@@ -161,10 +161,15 @@ class ModelSpec(Strict):
     labels: str | None = None
     """Text file in the bundle; line k, counted from 0, is class k."""
     input: InputSpec
+    """How a frame becomes the input tensor; at least `kind`."""
     output: OutputSpec
+    """How the output tensors become a result; at least `decode`."""
     decision: DecisionSpec | None = None
+    """From a result to accept, reject or unsure; without it there is no decision."""
     golden: GoldenSpec | None = None
+    """Samples with the expected answer; without them the model is only shown to run."""
     budget: BudgetSpec = BudgetSpec()
+    """What the model may cost."""
 
     @model_validator(mode="after")
     def _task_fits_decode(self) -> ModelSpec:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from agent.core.decisions import Events, Publish
@@ -37,7 +35,7 @@ class PipelineSettings(Strict):
     """`every` prediction, or on `change` of the verdict with a heartbeat."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """publish = "change": an unchanged verdict is said again after this many seconds."""
-    qos: Literal[0, 1] = 0
+    qos: int = Field(default=0, ge=0, le=1)
     """MQTT quality of service of predictions; events always have 1."""
     events: Events = "reject"
     """Which predictions are events: `all`, `reject` (and unsure), or `change` of the decision."""

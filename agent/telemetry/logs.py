@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and message first, then the fields."""
         entry = {
-            "time": utc_text(int(record.created * 1e9)),
+            "time": utc_text(round(record.created * 1e6) * 1000),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -74,19 +74,10 @@ class JournalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send; an entry that the journal does not take is lost, the agent goes on."""
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + logging.Formatter().formatException(record.exc_info)
-        entry = {
-            "MESSAGE": message,
-            "PRIORITY": _PRIORITY.get(record.levelno, 6),
-            "SYSLOG_IDENTIFIER": "lineside",
-            "LOGGER": record.name,
-            **{f"LINESIDE_{key.upper()}": value for key, value in fields_of(record).items()},
-        }
         try:
+            entry = _journal_entry(record)
             self._socket.send(b"".join(_journal_field(key, str(value)) for key, value in entry.items()))
-        except OSError:
+        except Exception:  # noqa: BLE001 - as logging's own handlers: whatever cannot be written never ends who wrote it
             self.handleError(record)
 
     def close(self) -> None:
@@ -95,9 +86,22 @@ class JournalHandler(logging.Handler):
         super().close()
 
 
+def _journal_entry(record: logging.LogRecord) -> dict[str, object]:
+    message = record.getMessage()
+    if record.exc_info:
+        message += "\n" + logging.Formatter().formatException(record.exc_info)
+    return {
+        "MESSAGE": message,
+        "PRIORITY": _PRIORITY.get(record.levelno, 6),
+        "SYSLOG_IDENTIFIER": "lineside",
+        "LOGGER": record.name,
+        **{f"LINESIDE_{key.upper()}": value for key, value in fields_of(record).items()},
+    }
+
+
 def _journal_field(key: str, value: str) -> bytes:
     """`KEY=value` on a line, or the key, a length of 64 bits (little-endian) and the value where it holds line ends."""
-    data = value.encode()
+    data = value.encode(errors="backslashreplace")  # names of files need not be UTF-8
     if b"\n" in data:
         return key.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
     return key.encode() + b"=" + data + b"\n"

@@ -1,0 +1,149 @@
+"""Writes the reference of the configuration and of `model.toml` from the settings models: `python -m agent.config.reference`.
+
+With `--check` it writes nothing and exits 1 when a file differs from what the code says.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.config import sample
+from agent.config.fields import fields_of
+from agent.config.settings import DeviceSettings, LogSettings, SpoolSettings, SyncSettings
+from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
+from agent.models.spec import (
+    BudgetSpec,
+    DecisionSpec,
+    GoldenSpec,
+    InputSpec,
+    ModelSpec,
+    OutputSpec,
+    RejectSpec,
+)
+from agent.mqtt.settings import MqttSettings
+from agent.pipeline.settings import PipelineSettings, SmoothingSettings
+from agent.sources.camera.settings import CameraSettings
+from agent.sources.images.settings import ImagesSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+
+FOLDER = Path("docs/reference")
+_MADE = "<!-- Written by `make reference` from the settings in the code; changes here are lost. -->\n"
+_CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
+    ("device", DeviceSettings),
+    ("mqtt", MqttSettings),
+    ('sources.<name>, type = "camera"', CameraSettings),
+    ('sources.<name>, type = "images"', ImagesSettings),
+    ("models.<name>", ModelSettings),
+    ("pipelines.<name>", PipelineSettings),
+    ("pipelines.<name>.smoothing", SmoothingSettings),
+    ("runtime", RuntimeSettings),
+    ("[runtime.delegates]", DelegateSettings),
+    ("spool", SpoolSettings),
+    ("sync", SyncSettings),
+    ("log", LogSettings),
+)
+_BUNDLE: Sequence[tuple[str, type[BaseModel]]] = (
+    ("model.toml", ModelSpec),
+    ("input", InputSpec),
+    ("output", OutputSpec),
+    ("decision", DecisionSpec),
+    ("decision.reject", RejectSpec),
+    ("golden", GoldenSpec),
+    ("budget", BudgetSpec),
+)
+_LAYERS = """\
+TOML, `/etc/lineside/agent.toml` unless `-c` names another file. Later wins: defaults, device profile, this file, `conf.d/*.toml`
+beside it, systemd credentials, environment, command line. Relative paths are relative to the file that they stand in.
+
+- Environment: `LINESIDE_MQTT__URL=…` sets `url` of `[mqtt]`; lists and tables are JSON. `LINESIDE_TEST_*` is not configuration.
+- systemd credentials: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-cert`, `mqtt-key`, by `LoadCredential=`.
+- Names, ids and segments of a location match `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+- `lineside check CONFIG` says what is wrong; a key that is not known is an error with a "did you mean".
+"""
+
+
+def build() -> dict[str, str]:
+    """Path under `docs/reference` to text, for every file of this reference."""
+    return {
+        "configuration.md": f"{_MADE}\n# Configuration\n\n{_LAYERS}\n"
+        + "\n".join(_page(*each) for each in _CONFIGURATION),
+        "bundle.md": f"{_MADE}\n# Bundle: model.toml\n\n{_BUNDLE_TEXT}\n" + "\n".join(_page(*each) for each in _BUNDLE),
+        "agent.sample.toml": _sample(),
+    }
+
+
+_BUNDLE_TEXT = """\
+A bundle is a folder: the `.tflite`, a `model.toml` that a person writes, and what both need. `lineside model pack DIR` checks
+everything, proves the model on its golden samples, and writes `manifest.json` with the sha256 and length of each file. The
+same keys describe a bare `.tflite` under `[models.<name>]`.
+"""
+
+
+def _page(header: str, model: type[BaseModel]) -> str:
+    title = header if header == "model.toml" else f"[{header}]"
+    lines = [f"## `{title}`", "", *_docstring(model)]
+    fields = fields_of(model)
+    if fields:
+        lines += ["| key | what | default | meaning |", "|---|---|---|---|"]
+    for field in fields:
+        default = "required" if field.required else f"`{field.default}`" if field.default else ""
+        cells = (
+            f"`{field.key}`",
+            field.kind.replace("|", "\\|"),
+            default.replace("|", "\\|"),
+            field.text.replace("|", "\\|"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _docstring(model: type[BaseModel]) -> list[str]:
+    """What the table is for, without its name, which stands in the title."""
+    text = re.sub(r"^`[^:]*: ", "", " ".join((model.__doc__ or "").split()))
+    is_symbol = text[1:2] == " "  # such as the n of "n of m"
+    return [text if is_symbol else text[:1].upper() + text[1:], ""] if text else []
+
+
+def _sample() -> str:
+    tables = [
+        sample.table("device", DeviceSettings, {"id": "press-07", "location": "graz/stamping/line-2"}),
+        sample.table("mqtt", MqttSettings, {"url": "mqtt://127.0.0.1:1883"}),
+        sample.table("sources.cam", CameraSettings, {"type": "camera", "url": "rtsp://camera-3.line-2/stream"}),
+        sample.table("sources.folder", ImagesSettings, {"type": "images", "url": "pictures"}),
+        sample.table("models.parts", ModelSettings, {"path": "bundles/parts"}),
+        sample.table("pipelines.parts", PipelineSettings, {"source": "cam", "model": "parts"}),
+        sample.table("pipelines.pictures", PipelineSettings, {"source": "folder", "model": "parts"}, only=set()),
+        sample.table("runtime", RuntimeSettings),
+        sample.table("spool", SpoolSettings),
+        sample.table("log", LogSettings),
+    ]
+    return (
+        sample.comment("Every key of the configuration with its default. Written by `make reference`.")
+        + "\n"
+        + "\n".join(tables)
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the files, or with `--check` compare them; the exit code."""
+    differ = False
+    for name, text in build().items():
+        path = FOLDER / name
+        if "--check" not in arguments:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"{path} differs from the code; next: make reference", file=sys.stderr)  # noqa: T201 - a command
+            differ = True
+    return int(differ)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

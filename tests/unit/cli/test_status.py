@@ -1,0 +1,122 @@
+"""`lineside status`: what the running agent says, for a person and for a script."""
+
+from __future__ import annotations
+
+import pytest
+from command import lineside
+from reporting import Desk, active, failed, refused
+
+from agent.cli.status import render
+from agent.control import ControlServer
+from agent.lock import StateLock
+from agent.sources.runner import SourceStatus
+
+CONFIG = """\
+[device]
+state_dir = "state"
+[sources.cam]
+type = "camera"
+url = "0"
+[models.parts]
+path = "parts"
+[pipelines.inspect]
+source = "cam"
+model = "parts"
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "agent.toml"
+    path.write_text(CONFIG)
+    (tmp_path / "state").mkdir()
+    return path
+
+
+@pytest.fixture
+def desk(config):
+    """An agent that answers at the control socket, degraded by a camera."""
+    desk = Desk(config.parent)
+    desk.predict(2.0, 2.0, 4.0)
+    desk.reporter.source("cam", failed())
+    desk.reporter.model("parts", active())
+    server = ControlServer(config.parent / "state", {"status": lambda: desk.snapshot() | {"pid": 4711}})
+    server.start()
+    yield desk
+    server.close()
+
+
+def test_the_answer_is_shown_for_people(config, desk):
+    """Aligned, with units, and with the reason on a line of its own."""
+    ran = lineside("status", "-c", config)
+    assert (ran.code, ran.err) == (0, "")
+    head, *rest = ran.out.splitlines()
+    assert head.startswith("press  degraded since ")
+    assert "UTC  (lineside " in head
+    assert ", pid 4711, up " in head
+    assert rest == [
+        "  ! source cam failed: no such device",
+        "",
+        "mqtt  connected, connected to mqtt://127.0.0.1:1883 with MQTT 5; 3 queued, 3 dropped",
+        "",
+        "pipeline  state  source  model  made  1/s  p50 ms  p99 ms  dropped",
+        "inspect   ok     cam     parts     3  0.3     2.0     4.0        1",
+        "",
+        "source  state   frames  hung  reason",
+        "cam     failed    1234     0  no such device",
+        "",
+        "model  state   version  digest               reason",
+        "parts  active  1.2.0    sha256:abababababab  configured",
+    ]
+
+
+def test_the_answer_is_one_object_for_scripts(config, desk):
+    """The same that the agent gave."""
+    ran = lineside("status", "-c", config, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["pid"] == 4711
+    assert ran.json["status"]["reasons"] == ["source cam failed: no such device"]
+    assert ran.json["pipelines"] == desk.snapshot()["pipelines"]
+
+
+def test_an_agent_that_has_just_begun_is_shown_too(tmp_path):
+    """Nothing made yet, nothing known of sources and models."""
+    text = render(Desk(tmp_path).snapshot() | {"pid": 1})
+    assert "inspect   starting  cam     parts     0  0.0       -       -        1" in text
+    assert text.splitlines()[0].startswith("press  online since ")
+
+
+def test_a_refused_model_is_shown_with_its_reason(tmp_path):
+    """A candidate, where nothing is active."""
+    desk = Desk(tmp_path)
+    desk.reporter.source("cam", SourceStatus("ok"))
+    desk.reporter.model("parts", refused())
+    last = render(desk.snapshot() | {"pid": 1}).splitlines()[-1]
+    assert last == "parts  rejected  1.3.0    sha256:abababababab  3 classes, 2 labels"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.9, "up 3 s"), (61, "up 1 min 1 s"), (7265, "up 2 h 1 min")])
+def test_the_uptime_is_told_as_people_say_it(tmp_path, seconds, text):
+    """Without digits that nobody needs."""
+    assert f"{text})" in render(Desk(tmp_path).snapshot() | {"pid": 1, "uptime_s": seconds})
+
+
+@pytest.mark.parametrize("state_dir", ["there", "missing"])
+def test_where_no_agent_answers_the_command_exits_4_with_the_next_step(config, state_dir):
+    """Whether it ran before or never did."""
+    if state_dir == "missing":
+        (config.parent / "state").rmdir()
+    ran = lineside("status", "-c", config)
+    assert (ran.code, ran.out) == (4, "")
+    assert f"no agent answers on {config.parent / 'state'}" in ran.err
+    assert "next: is it running" in ran.err
+    assert lineside("status", "-c", config, "--json").json["error"]["code"] == "agent-unreachable"
+
+
+def test_a_second_run_on_the_same_state_exits_1_and_names_the_pid(config):
+    """Of the one that holds the lock."""
+    with StateLock(config.parent / "state"):
+        pid = (config.parent / "state" / "agent.lock").read_text().strip()
+        ran = lineside("run", "-c", config)
+    assert ran.code == 1
+    assert f"an agent with pid {pid} already runs on {config.parent / 'state'}" in ran.err

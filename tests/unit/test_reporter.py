@@ -1,0 +1,185 @@
+"""What the agent says of itself: one state, its reasons, and every part on its own topic."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from reporting import DIGEST, TOPICS, Desk, active, failed, refused
+
+from agent.core.errors import ModelRefused
+from agent.core.findings import Finding
+from agent.core.messages import Health
+from agent.mqtt.publisher import LinkState
+from agent.sources.runner import SourceStatus
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def status(desk):
+    return desk.publisher.last(TOPICS.status)
+
+
+def test_the_first_word_is_online(desk):
+    """Without a reason there is nothing to degrade."""
+    desk.reporter.born()
+    assert (status(desk).state, status(desk).reasons, status(desk).session) == ("online", [], "session-1")
+
+
+@pytest.mark.parametrize(
+    ("fall", "rise", "reason"),
+    [
+        (
+            lambda desk: desk.reporter.source("cam", failed()),
+            lambda desk: desk.reporter.source("cam", SourceStatus("ok")),
+            "source cam failed: no such device",
+        ),
+        (
+            lambda desk: desk.reporter.source("cam", SourceStatus("stale")),
+            lambda desk: desk.reporter.source("cam", SourceStatus("ended")),
+            "source cam gives no new frames",
+        ),
+        (
+            lambda desk: desk.reporter.source("cam", SourceStatus("no_signal")),
+            lambda desk: desk.reporter.source("cam", SourceStatus("ok")),
+            "source cam has no signal",
+        ),
+        (
+            lambda desk: desk.reporter.model("parts", refused()),
+            lambda desk: desk.reporter.model("parts", active()),
+            "model parts was refused: 3 classes, 2 labels",
+        ),
+        (
+            lambda desk: desk.reporter.link(LinkState("refused", "the password is wrong")),
+            lambda desk: desk.reporter.link(LinkState("connected", "connected")),
+            "mqtt: the password is wrong",
+        ),
+        (
+            lambda desk: desk.reporter.link(LinkState("taken_over", "another client came")),
+            lambda desk: desk.reporter.link(LinkState("away", "tried again")),
+            "mqtt: another client came",
+        ),
+    ],
+    ids=["failed", "stale", "no signal", "refused model", "refused link", "link taken over"],
+)
+def test_a_fault_degrades_and_its_end_heals(desk, fall, rise, reason):
+    """Each is said at once, with its sentence."""
+    fall(desk)
+    assert (status(desk).state, status(desk).reasons) == ("degraded", [reason])
+    rise(desk)
+    assert (status(desk).state, status(desk).reasons) == ("online", [])
+
+
+def test_a_pipeline_that_failed_is_a_reason(desk):
+    """Until it works again."""
+    desk.pipeline.state, desk.pipeline.fault = "failed", ModelRefused("no tensor fits")
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).reasons == ["pipeline inspect failed: no tensor fits"]
+    desk.pipeline.state, desk.pipeline.fault = "ok", None
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).state == "online"
+
+
+@pytest.mark.parametrize("state", ["connecting", "connected", "away"])
+def test_a_broker_that_is_away_is_no_fault_of_the_agent(desk, state):
+    """The messages wait for it."""
+    desk.reporter.link(LinkState(state, "whatever"))
+    assert desk.reporter.status().state == "online"
+
+
+@pytest.mark.parametrize("code", ["delegate-unavailable", "no-xnnpack"])
+def test_a_lost_delegate_degrades(desk, code):
+    """The line may be too slow without it."""
+    desk.reporter.finding("parts", Finding(code, "warning", "the npu is not there"))
+    assert status(desk).reasons == ["model parts: the npu is not there"]
+
+
+def test_other_findings_are_for_the_log(desk):
+    """A bundle that is not packed runs as well as any."""
+    desk.reporter.finding("parts", Finding("not-packed", "warning", "no manifest"))
+    assert desk.reporter.status().state == "online"
+
+
+def test_since_changes_with_the_state_only(desk, monkeypatch):
+    """A second reason does not make the first one younger."""
+    times = iter(f"2026-11-22T00:00:{second:02d}.000000Z" for second in range(60))
+    monkeypatch.setattr("agent.reporter.now_text", lambda: next(times))
+    began = desk.reporter.status().since
+    desk.reporter.link(LinkState("refused", "no"))
+    degraded = status(desk).since
+    assert degraded != began
+    desk.pipeline.state, desk.pipeline.fault = "failed", ModelRefused("no")
+    desk.reporter.pipeline(desk.pipeline)
+    assert (status(desk).since, len(status(desk).reasons)) == (degraded, 2)
+    desk.reporter.link(LinkState("connected", "yes"))
+    assert (status(desk).since, len(status(desk).reasons)) == (degraded, 1)
+    desk.pipeline.state, desk.pipeline.fault = "ok", None
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).since not in (began, degraded)
+
+
+def test_the_same_fault_again_is_not_said_again(desk):
+    """Retained state is news, not noise."""
+    for _ in range(3):
+        desk.reporter.link(LinkState("refused", "no"))
+    assert [topic for topic, _ in desk.publisher.said] == [TOPICS.status]
+
+
+def test_the_last_word_is_what_the_caller_says(desk):
+    """`stopped` holds whatever the reasons are."""
+    desk.reporter.link(LinkState("refused", "no"))
+    assert desk.reporter.status("stopped").state == "stopped"
+
+
+def test_a_source_speaks_on_its_own_topic(desk):
+    """With the reason, and when it is tried again."""
+    desk.reporter.source("cam", failed("gone"))
+    said = desk.publisher.last("lineside/v1/plant/line/press/source/cam/state")
+    assert (said.state, said.reason, said.retry_in_s, said.captured_at_from) == ("failed", "gone", 2.3, "arrival")
+
+
+def test_a_model_speaks_on_its_own_topic(desk):
+    """An active version is active, a refused one a candidate with its reason; what there is none of is null."""
+    topic = "lineside/v1/plant/line/press/model/parts/state"
+    desk.reporter.model("parts", active())
+    said = desk.publisher.last(topic)
+    assert (said.active, said.candidate, said.previous) == (active(), None, None)
+    desk.reporter.model("parts", refused())
+    said = desk.publisher.last(topic)
+    assert (said.active, said.candidate, said.previous) == (None, refused(), None)
+
+
+def test_health_carries_the_figures_of_the_interval(desk):
+    """Of pipelines, machine and queue."""
+    desk.predict(2.0, 2.0, 4.0)
+    desk.source.abandoned = 1
+    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
+    said = desk.publisher.last(TOPICS.health)
+    assert isinstance(said, Health)
+    figures = said.pipelines["inspect"]
+    assert (figures.state, figures.predictions, figures.rate_hz, figures.latency_p50_ms) == ("ok", 3, 0.3, 2.0)
+    assert figures.drops == {"overrun": 1}
+    assert (said.queued_messages, said.dropped_messages, said.abandoned_threads) == (
+        3,
+        {"queue_full": 2, "too_large": 1},
+        1,
+    )
+    assert said.memory_bytes > 1e6
+
+
+def test_the_snapshot_is_plain_data(desk):
+    """It goes over the control socket as JSON."""
+    desk.predict(3.0)
+    desk.reporter.source("cam", SourceStatus("ok", "driver"))
+    desk.reporter.model("parts", active())
+    snapshot = json.loads(json.dumps(desk.snapshot()))
+    assert snapshot["status"]["state"] == "online"
+    assert snapshot["mqtt"]["state"] == "connected"
+    assert snapshot["mqtt"]["queued"] == 3
+    assert snapshot["pipelines"]["inspect"]["source"] == "cam"
+    assert snapshot["pipelines"]["inspect"]["latency_p99_ms"] == 3.0
+    assert snapshot["sources"]["cam"]["frames"] == 1234
+    assert snapshot["models"]["parts"]["active"]["digest"] == DIGEST
