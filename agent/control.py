@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NAME = "agent.sock"
 _MAX_REQUEST_BYTES = 4096
 _TIMEOUT_S = 5.0
-_HINT = "is it running, and yours? `lineside run -c CONFIG`, or `systemctl status lineside`"
+_HINT = "is it running, and yours? `lineside run -c CONFIG`"
 
 
 @contextlib.contextmanager

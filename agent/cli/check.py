@@ -30,9 +30,11 @@ def check(
     loaded = load(config)
     findings = list(loaded.findings)
     if loaded.settings is not None and not quick:
-        from agent.diagnosis.configuration import model_findings, source_findings
+        from agent.diagnosis.configuration import model_findings, mqtt_findings, source_findings
 
-        findings += source_findings(loaded.settings) + model_findings(loaded.settings)
+        findings += [
+            finding for look in (mqtt_findings, source_findings, model_findings) for finding in look(loaded.settings)
+        ]
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     for finding in findings if not as_json else ():

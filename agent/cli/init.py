@@ -21,7 +21,7 @@ def init(
         "bundles/my-model"
     ),
     camera: Annotated[
-        str | None, typer.Option(help="Address of the first camera, default what this machine has.")
+        str | None, typer.Option(help="Address of a camera, or a folder of pictures; default what this machine has.")
     ] = None,
     broker: Annotated[str, typer.Option(help="Address of the MQTT broker.")] = "mqtt://127.0.0.1:1883",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -40,10 +40,8 @@ def init(
     found = detect()
     cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
     url = camera or (cameras[0] if cameras else found.profile.camera.url)
-    hints = found.profile.camera.model_dump()
-    text = configuration(
-        found.profile.name, found.why, seen_from(target, url), hints, Path(seen_from(target, str(model))), broker
-    )
+    source = source_table(url, seen_from(target, url), found.profile.camera.model_dump())
+    text = configuration(found.profile.name, found.why, source, Path(seen_from(target, str(model))), broker)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, text.encode(errors="surrogateescape"))
@@ -64,14 +62,29 @@ def seen_from(target: Path, path: str) -> str:
     return os.path.relpath(path, target.parent) if Path(path).exists() and not Path(path).is_absolute() else path
 
 
-def configuration(profile: str, why: str, url: str, hints: dict[str, Any], model: Path, broker: str) -> str:
+def source_table(url: str, written: str, hints: dict[str, Any]) -> dict[str, Any]:
+    """What stands under `[sources.camera]`.
+
+    Args:
+        url: As the person gave it.
+        written: As the file has to write it.
+        hints: width, height, fps and fourcc for a camera that is a device.
+    """
+    from agent.sources.camera.address import kind_of
+
+    if Path(url).is_dir():
+        return {"type": "images", "url": written}
+    asked = {key: hints[key] for key in ("width", "height", "fps", "fourcc")} if kind_of(url) == "device" else {}
+    return {"type": "camera", "url": written, **asked}
+
+
+def configuration(profile: str, why: str, source: dict[str, Any], model: Path, broker: str) -> str:
     """The text of the file.
 
     Args:
         profile: Name of the detected device profile.
         why: How it was detected.
-        url: Of the camera.
-        hints: width, height, fps and fourcc for a camera that is a device.
+        source: What stands under `[sources.camera]`.
         model: Bundle folder or .tflite.
         broker: Address.
 
@@ -83,13 +96,11 @@ def configuration(profile: str, why: str, url: str, hints: dict[str, Any], model
     from agent.models.settings import ModelSettings, RuntimeSettings
     from agent.mqtt.settings import MqttSettings
     from agent.pipeline.settings import PipelineSettings
-    from agent.sources.camera.address import kind_of
     from agent.sources.camera.settings import CameraSettings
+    from agent.sources.images.settings import ImagesSettings
 
-    camera = {"type": "camera", "url": url}
-    if kind_of(url) == "device":
-        camera |= {key: hints[key] for key in ("width", "height", "fps", "fourcc")}
-    _must_fit("--camera", CameraSettings, camera)
+    of_source = ImagesSettings if source["type"] == "images" else CameraSettings
+    _must_fit("--camera", of_source, source)
     _must_fit("--broker", MqttSettings, {"url": broker})
     tables = [
         sample.table(
@@ -98,7 +109,7 @@ def configuration(profile: str, why: str, url: str, hints: dict[str, Any], model
         sample.table("mqtt", MqttSettings, {"url": broker}),
         sample.comment(f"The profile {profile} ({why}) sets these; whatever stands here wins.")
         + sample.table("runtime", RuntimeSettings),
-        sample.table("sources.camera", CameraSettings, camera),
+        sample.table("sources.camera", of_source, source),
         sample.table("models.parts", ModelSettings, {"path": model}, only={"threads"}),
         sample.table(
             "pipelines.inspect",

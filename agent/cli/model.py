@@ -35,10 +35,10 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     """
     from agent.core.errors import ModelRefused
     from agent.models.bundle import inside, read_description
-    from agent.models.delegates import Execution
+    from agent.models.execution import Execution, TrialLimits
     from agent.models.tflite_file import read_tflite
     from agent.models.tflite_metadata import read_metadata
-    from agent.models.trial import TrialLimits, try_model
+    from agent.models.trial import try_model
 
     path = inside(file, read_description(file).model, "model") if file.is_dir() else file
     found, metadata = read_tflite(path), read_metadata(path)
@@ -78,11 +78,13 @@ def pack(folder: FolderArgument, as_json: JsonOption = False) -> None:
     _say(proof)
     size_bytes = sum(entry.length_bytes for entry in listed.files)
     data = {**_proof_data(bundle, proof), "digest": listed.digest, "files": len(listed.files), "size_bytes": size_bytes}
-    text = output.table([
-        ("packed", f"{bundle.title}, {len(listed.files)} files, {_size(size_bytes)}"),
-        ("digest", listed.digest),
-        *_proof_rows(proof),
-    ])
+    text = output.table(
+        [
+            ("packed", f"{bundle.title}, {len(listed.files)} files, {_size(size_bytes)}"),
+            ("digest", listed.digest),
+            *_proof_rows(proof),
+        ]
+    )
     output.result(data, text, as_json=as_json)
 
 
@@ -106,9 +108,8 @@ def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
 
 def _prove(bundle: Bundle) -> Proof:
-    from agent.models.delegates import Execution
+    from agent.models.execution import Execution, TrialLimits
     from agent.models.proving import prove
-    from agent.models.trial import TrialLimits
 
     return prove(bundle, Execution(), TrialLimits())
 
@@ -143,7 +144,11 @@ def _proof_rows(proof: Proof) -> list[tuple[str, str]]:
 
 
 def _runs(trial: TrialReport) -> str:
-    by = "without a delegate" if trial.delegate == "none" else f"{trial.delegate} takes {trial.delegated} of {trial.operators} operators"
+    by = (
+        "without a delegate"
+        if trial.delegate == "none"
+        else f"{trial.delegate} takes {trial.delegated} of {trial.operators} operators"
+    )
     return f"{trial.runtime}, {by}, {trial.invoke_ms:.2f} ms an invoke"
 
 
@@ -168,7 +173,11 @@ def _file_text(path: Path, file: TfliteFile, metadata: ModelMetadata | None) -> 
 def _metadata_text(metadata: ModelMetadata | None) -> str:
     if metadata is None:
         return "none"
-    parts = [metadata.name, metadata.version and f"version {metadata.version}", metadata.author and f"by {metadata.author}"]
+    parts = [
+        metadata.name,
+        metadata.version and f"version {metadata.version}",
+        metadata.author and f"by {metadata.author}",
+    ]
     parts += [f"{len(metadata.labels)} labels"] if metadata.labels else []
     parts += [f"mean {list(metadata.mean)}, std {list(metadata.std)}"] if metadata.mean else []
     parts += [f"unreadable: {metadata.problem}"] if metadata.problem else []
@@ -176,7 +185,9 @@ def _metadata_text(metadata: ModelMetadata | None) -> str:
 
 
 def _trial_text(trial: TrialReport) -> str:
-    return output.table([("runs", _runs(trial)), *(("finding", finding.message) for finding in trial.findings)], widths=_WIDTHS)
+    return output.table(
+        [("runs", _runs(trial)), *(("finding", finding.message) for finding in trial.findings)], widths=_WIDTHS
+    )
 
 
 def _tensor_text(tensor: TensorInfo) -> str:

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
 
 
+def mqtt_findings(settings: AgentSettings) -> list[Finding]:
+    """Password, certificate and key files that are not there: the broker would never be reached."""
+    files = settings.mqtt.model_dump(include={"password_file", "ca_file", "cert_file", "key_file"}, exclude_none=True)
+    hint = "put it there, or correct the path; it is read at each connect"
+    return [
+        Finding("no-mqtt-file", "error", f"mqtt.{key}: {path} is not there", hint)
+        for key, path in files.items()
+        if not path.is_file()
+    ]
+
+
 def source_findings(settings: AgentSettings) -> list[Finding]:
     """Files and folders of sources that are not there. A warning, because they may come: the agent tries again."""
     findings = []
@@ -22,10 +33,12 @@ def source_findings(settings: AgentSettings) -> list[Finding]:
             continue
         path = Path(file_path(source.url))
         if not path.exists():
+            message = f"sources.{name}: {path} is not there"
+            findings.append(Finding("no-source", "warning", message, "the agent tries it again and again"))
+        elif isinstance(source, CameraSettings) and path.is_dir():
+            message = f"sources.{name}: {path} is a folder, and a camera is none"
             findings.append(
-                Finding(
-                    "no-source", "warning", f"sources.{name}: {path} is not there", "the agent tries it again and again"
-                )
+                Finding("folder-as-camera", "error", message, 'for a folder of pictures set type = "images"')
             )
     return findings
 

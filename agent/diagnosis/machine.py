@@ -14,7 +14,7 @@ from agent.telemetry.clock import KernelClock
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.models.delegates import Delegate
+    from agent.models.execution import Delegate
     from device_profiles import Detection
 
 _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

@@ -36,7 +36,7 @@ def bare_spec(name: str, settings: ModelSettings, path: Path) -> tuple[ModelSpec
         task=settings.task or TASKS_OF_DECODE[output.decode][0],
         model=path.name,
         labels=str(settings.labels) if settings.labels else None,
-        input=settings.input or _input(metadata),
+        input=_input(settings.input, metadata),
         output=output,
         decision=settings.decision,
         golden=settings.golden,
@@ -44,13 +44,14 @@ def bare_spec(name: str, settings: ModelSettings, path: Path) -> tuple[ModelSpec
     ), (list(metadata.labels) or None if metadata else None)
 
 
-def _input(metadata: ModelMetadata | None) -> InputSpec:
-    told: dict[str, Any] = {}
+def _input(given: InputSpec | None, metadata: ModelMetadata | None) -> InputSpec:
+    """Key by key: what a person wrote, else what the file says, else the default."""
+    told: dict[str, Any] = {"kind": "image"}
     if metadata is not None and metadata.mean and metadata.std:
         told |= {"mean": list(metadata.mean), "std": list(metadata.std)}
     if metadata is not None and metadata.color is not None:
         told["color"] = metadata.color
-    return InputSpec(**told)
+    return InputSpec(**told | (given.model_dump(exclude_unset=True) if given else {}))
 
 
 def _output(name: str, path: Path, file: TfliteFile, metadata: ModelMetadata | None) -> OutputSpec:

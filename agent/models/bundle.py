@@ -78,7 +78,8 @@ def open_model(name: str, settings: ModelSettings) -> Bundle:
     """
     if settings.path is None:
         raise ModelRefused(
-            f"models.{name} comes from a registry, and no registry is connected", hint=f"models.{name}.path = … names a bundle"
+            f"models.{name} comes from a registry, and no registry is connected",
+            hint=f"models.{name}.path = … names a bundle",
         )
     if settings.path.is_dir():
         return open_bundle(settings.path)
@@ -170,7 +171,9 @@ def read_description(folder: Path) -> ModelSpec:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         return ModelSpec.model_validate(data)
     except FileNotFoundError:
-        raise ModelRefused(f"{path} is not there", hint="a bundle is a folder with model.toml; a bare .tflite is named itself") from None
+        raise ModelRefused(
+            f"{path} is not there", hint="a bundle is a folder with model.toml; a bare .tflite is named itself"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelRefused(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
@@ -187,7 +190,9 @@ def inside(folder: Path, name: str, key: str) -> Path:
     """
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts:
-        raise ModelRefused(f"{folder / DESCRIPTION}: {key} = {name!r} leads out of the bundle", hint="copy the file into the bundle")
+        raise ModelRefused(
+            f"{folder / DESCRIPTION}: {key} = {name!r} leads out of the bundle", hint="copy the file into the bundle"
+        )
     path = folder / name
     if not path.is_file():
         raise ModelRefused(f"{folder / DESCRIPTION}: {key} = {name!r} is not there", hint=f"put it into {folder}")

@@ -92,10 +92,10 @@ def judge(bundle: Bundle, model: Model) -> GoldenReport | None:
         NotTrusted: A sample differs from its digest.
     """
     golden = bundle.spec.golden
-    if golden is None or bundle.folder is None:
+    if golden is None:
         return None
     wrong, times_ms = [], []
-    found = samples(bundle.folder, golden)
+    found = samples(bundle.folder or bundle.model.parent, golden)
     for sample in found:
         outcome = model.predict(read_sample(sample.path))
         times_ms.append((outcome.decoded_ns - outcome.started_ns) / 1e6)
@@ -154,7 +154,9 @@ def _listed(table: Path, root: Path) -> list[Sample]:
         by: Literal["label", "decision"] = "label" if row.get("label") else "decision"
         name, expected, sha256 = row.get("file"), row.get(by), row.get("sha256")
         if not name or not expected:
-            raise ModelRefused(f"{table}, line {number}: a file and a label or a decision were expected", hint="columns: file,label")
+            raise ModelRefused(
+                f"{table}, line {number}: a file and a label or a decision were expected", hint="columns: file,label"
+            )
         path = root / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
             raise ModelRefused(f"{table}, line {number}: {name!r} is not in {root}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
-from agent.models.delegates import Execution
+from agent.models.execution import Execution
 from agent.models.tensors import TensorInfo
 
 try:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from agent.models.delegates import Delegate
+    from agent.models.execution import Delegate
 
 _FAULTS = (ValueError, RuntimeError, OSError, MemoryError, TypeError)
 """What the bindings raise for files and inputs that they refuse."""
@@ -129,7 +129,9 @@ class Interpreter:
 def _build(path: Path, threads: int, delegate: Delegate) -> Any:
     kwargs: dict[str, Any] = {"model_path": str(path), "num_threads": threads}
     if delegate.kind == "external":
-        ctypes.CDLL(delegate.library)  # a library that is not there is told by OSError; load_delegate leaves half an object
+        ctypes.CDLL(
+            delegate.library
+        )  # a library that is not there is told by OSError; load_delegate leaves half an object
         kwargs["experimental_delegates"] = [_litert.load_delegate(delegate.library, delegate.options)]
     if delegate.kind == "none":
         kwargs["experimental_op_resolver_type"] = _litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES

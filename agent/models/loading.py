@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from agent.models.bundle import Bundle
-    from agent.models.delegates import Execution
+    from agent.models.execution import Execution
     from agent.models.spec import DecisionSpec, ModelSpec
 
 

@@ -16,8 +16,7 @@ from agent.models.trial import TrialReport, try_model
 
 if TYPE_CHECKING:
     from agent.models.bundle import Bundle
-    from agent.models.delegates import Execution
-    from agent.models.trial import TrialLimits
+    from agent.models.execution import Execution, TrialLimits
 
 _ENOUGH_SAMPLES = 20
 """Below it a 99th percentile says nothing."""
@@ -81,7 +80,9 @@ def _golden_findings(bundle: Bundle, golden: GoldenReport | None) -> list[Findin
             f"{bundle.title} gets {golden.right} of {golden.samples} golden samples right ({golden.accuracy:.3f}),"
             f" its bundle asks for {golden.min_accuracy:g}: {'; '.join(golden.wrong[:3])}"
         )
-        findings.append(Finding("golden-failed", "error", message, "is it the right model, with its own labels, mean and std?"))
+        findings.append(
+            Finding("golden-failed", "error", message, "is it the right model, with its own labels, mean and std?")
+        )
     p99_ms = bundle.spec.budget.p99_ms
     if p99_ms is not None and golden.samples >= _ENOUGH_SAMPLES and golden.p99_ms > p99_ms:
         message = f"{bundle.title} takes {golden.p99_ms:g} ms (p99) on this machine, its budget is {p99_ms:g} ms"

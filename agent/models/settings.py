@@ -7,9 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from agent.models.delegates import Delegate
+from agent.models.execution import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_S, Delegate, TrialLimits
 from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, OutputSpec, Task
-from agent.models.trial import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_S, TrialLimits
 from agent.schema import Name, Strict
 
 

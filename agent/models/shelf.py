@@ -1,6 +1,7 @@
-"""The models of this start of the agent: each is opened and tried once, and loaded once per pipeline.
+"""The models of this start of the agent: verified and loaded for each pipeline, tried once, told about once.
 
-Called by pipeline threads, several at once; who comes second for the same model waits for the first.
+Called by pipeline threads, several at once; who comes second for the same model waits for the first. Files are compared with
+their manifest at every load, so that what a prediction names is what made it.
 """
 
 from __future__ import annotations
@@ -8,19 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.core.errors import LinesideError
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
-from agent.models.delegates import Execution
+from agent.models.execution import Execution
 from agent.models.loading import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.core.findings import Finding
-    from agent.models.bundle import Bundle
     from agent.models.contract import Model
     from agent.models.settings import ModelSettings, RuntimeSettings
     from agent.models.trial import Prover
@@ -55,7 +56,7 @@ class ModelShelf:
         self._prover = prover
         self._on_version = on_version
         self._on_finding = on_finding
-        self._bundles: dict[str, Bundle] = {}
+        self._said: dict[str, ModelVersion] = {}
         self._told: set[tuple[str, str]] = set()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -70,24 +71,33 @@ class ModelShelf:
         settings = self._models[name]
         how = execution(settings, self._runtime)
         with self._locks[name]:
-            bundle: Bundle | None = None
+            found: ModelVersion | None = None
             try:
-                bundle = self._bundles.get(name) or open_model(name, settings)
+                bundle = open_model(name, settings)
+                found = ModelVersion(
+                    version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"
+                )
                 self._prover.prove(bundle.model, how, self._runtime.limits())
                 model = load_model(bundle, how, decision=pipeline.decision)
             except LinesideError as error:
-                self._bundles.pop(name, None)
-                version, digest = (bundle.spec.version, bundle.digest) if bundle else ("unknown", "")
-                self._on_version(name, ModelVersion(version=version, digest=digest, state="rejected", reason=str(error)))
+                self._reject(name, found, error)
                 raise
-            if name not in self._bundles:
-                self._bundles[name] = bundle
-                self._on_version(
-                    name,
-                    ModelVersion(version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"),
-                )
+            self._say(name, found)
             self._tell(name, [*bundle.findings, *model.findings])
         return model
+
+    def _reject(self, name: str, found: ModelVersion | None, error: LinesideError) -> None:
+        """Say that a model was refused, unless it is active elsewhere: then the fault is the pipeline's own decision."""
+        if found is not None and found == self._said.get(name):
+            return
+        refused = ModelVersion(version="unknown", digest="", state="rejected", reason=str(error))
+        self._say(name, replace(found, state="rejected", reason=str(error)) if found else refused)
+
+    def _say(self, name: str, version: ModelVersion) -> None:
+        """Once per change, however many pipelines load the model."""
+        if self._said.get(name) != version:
+            self._said[name] = version
+            self._on_version(name, version)
 
     def _tell(self, name: str, findings: list[Finding]) -> None:
         """Each finding once, however many pipelines load the model."""

@@ -172,6 +172,12 @@ class ModelSpec(Strict):
     """What the model may cost."""
 
     @model_validator(mode="after")
+    def _says_what_it_takes(self) -> ModelSpec:
+        if "kind" not in self.input.model_fields_set:
+            raise ValueError("input.kind is missing: image, window or tensor")
+        return self
+
+    @model_validator(mode="after")
     def _task_fits_decode(self) -> ModelSpec:
         tasks = TASKS_OF_DECODE[self.output.decode]
         if self.task not in tasks:

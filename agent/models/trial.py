@@ -22,7 +22,7 @@ from typing import Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
-from agent.models.delegates import Delegate, Execution
+from agent.models.execution import Delegate, Execution, TrialLimits
 from agent.models.tensors import TensorInfo
 from agent.models.tflite_file import read_tflite
 from cloud_sync.atomic import write_atomically
@@ -30,24 +30,9 @@ from cloud_sync.manifest import file_sha256
 
 log = logging.getLogger("lineside.models")
 
-DEFAULT_TIMEOUT_S = 30.0
-DEFAULT_MEMORY_BYTES = 2 << 30
 _MAX_REPORT_BYTES = 4 << 20
 _PACKAGES = Path(__file__).resolve().parents[2]
 """The folder that holds the package `agent`."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialLimits:
-    """What the child may use.
-
-    Attributes:
-        timeout_s: From its start until its report.
-        memory_bytes: Address space beyond what the runtime itself needs.
-    """
-
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    memory_bytes: int = DEFAULT_MEMORY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +200,9 @@ def _child() -> None:
             operators=interpreter.operators,
             delegated=interpreter.delegated,
             inputs=tuple(interpreter.inputs),
-            outputs=tuple(replace(o, shape=r.shape) for o, r in zip(interpreter.outputs, interpreter.read_outputs(), strict=True)),
+            outputs=tuple(
+                replace(o, shape=r.shape) for o, r in zip(interpreter.outputs, interpreter.read_outputs(), strict=True)
+            ),
             invoke_ms=round((time.perf_counter_ns() - began_ns) / 1e6, 3),
             findings=tuple(interpreter.findings),
         )

@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tiny_models
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLASSIFIER_TOML = """\
 name = "tiny"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_without_a_rule_there_is_no_decision():
 def test_a_number_that_is_not_a_number_is_never_accepted(value):
     """NaN compares false with everything, which must not read as inside the limits."""
     decision = decide(results.Anomaly(score=value, threshold=1.0), DecisionRule(threshold=1.0))
-    assert decision == ("unsure" if value != value else "reject" if value >= 1.0 else "accept")
+    assert decision == ("unsure" if math.isnan(value) else "reject" if value >= 1.0 else "accept")
 
 
 def test_two_of_three_must_agree_before_a_reject_counts():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -36,12 +36,11 @@ def test_topics_lie_under_prefix_version_location_and_device():
     assert Topics("plant/lineside", "", "d").status == "plant/lineside/v1/d/status"
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(timezone.utc)))
-def test_times_keep_their_microseconds(moment):
+@given(st.integers(0, 4_102_444_800_000_000))
+def test_times_keep_their_microseconds(us):
     """Also where they are zero: a fixed width sorts as text."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    ns = (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000
-    assert utc_text(ns) == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=us)
+    assert utc_text(us * 1000) == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def test_ids_are_unique_uuids_of_version_7():

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from agent.diagnosis import machine
-from agent.models.delegates import Delegate
+from agent.models.execution import Delegate
 from agent.models.interpreter import runtime_version
 from agent.telemetry.clock import KernelClock
 from device_profiles import detect

@@ -59,6 +59,7 @@ def test_a_folder_that_is_not_what_its_manifest_says_is_not_trusted(tmp_path, ch
         ('task = "classification"', 'task = "detection"', "gives classification, task says detection"),
         ('kind = "image"', 'kind = "image"\ncolour = "gray"', "input.colour is not known"),
         ('kind = "image"', 'kind = "image"\nstd = [0.0]', "std must not contain 0"),
+        ('kind = "image"', "std = [255.0]", "input.kind is missing"),
         ('"model.tflite"', '"../model.tflite"', "leads out of the bundle"),
         ('"labels.txt"', '"label.txt"', "is not there"),
         ('name = "tiny"', "name = tiny", "cannot be read"),

@@ -15,10 +15,9 @@ from line import CLASSIFIER_TOML, write_bundle
 
 from agent.core.errors import ModelRefused, NotTrusted
 from agent.models.bundle import open_bundle
-from agent.models.delegates import Execution
+from agent.models.execution import Execution, TrialLimits
 from agent.models.loading import load_model
 from agent.models.proving import prove
-from agent.models.trial import TrialLimits
 from cloud_sync.manifest import file_sha256
 
 GOLDEN = '[golden]\nfolder = "golden"\nmin_accuracy = {}\n'
@@ -90,7 +89,12 @@ def test_expected_decisions_and_digests_come_from_a_table(tmp_path):
 
 @pytest.mark.parametrize(
     ("row", "said"),
-    [("../model.tflite,dark", "is not in"), ("no-such.png,dark", "is not in"), (",dark", "line 2"), ("dark/10.png,", "line 2")],
+    [
+        ("../model.tflite,dark", "is not in"),
+        ("no-such.png,dark", "is not in"),
+        (",dark", "line 2"),
+        ("dark/10.png,", "line 2"),
+    ],
 )
 def test_a_table_that_names_nothing_is_refused_with_its_line(tmp_path, row, said):
     """Nothing outside the folder is read."""
@@ -112,7 +116,9 @@ def test_a_package_that_is_not_installed_is_named(tmp_path):
 
 def test_pixels_that_fill_half_of_the_input_are_a_finding(tmp_path):
     """mean = 0, std = 510 gives 0..0.5 to a model that takes 0..1."""
-    folder = write_bundle(tmp_path / "b", toml=CLASSIFIER_TOML.replace('kind = "image"', 'kind = "image"\nstd = [510.0]'))
+    folder = write_bundle(
+        tmp_path / "b", toml=CLASSIFIER_TOML.replace('kind = "image"', 'kind = "image"\nstd = [510.0]')
+    )
     finding = next(f for f in proof_of(folder).findings if f.code == "input-range")
     assert "0.0 … 0.5" in finding.message
 
@@ -128,8 +134,12 @@ def test_tensors_that_do_not_fit_the_description_are_refused_with_both_shapes(tm
 def test_a_model_of_arrays_takes_arrays_and_names_what_it_was_given(tmp_path):
     """input.kind = "tensor": as many values as the tensor has."""
     toml = CLASSIFIER_TOML.split("[decision]")[0].replace("classification", "anomaly")
-    toml = toml.replace('decode = "classifier"', 'decode = "autoencoder"').replace('kind = "image"', 'kind = "tensor"\nstd = [1.0]')
-    model = load_model(open_bundle(write_bundle(tmp_path / "b", toml=toml, model=tiny_models.autoencoder(16))), Execution())
+    toml = toml.replace('decode = "classifier"', 'decode = "autoencoder"').replace(
+        'kind = "image"', 'kind = "tensor"\nstd = [1.0]'
+    )
+    model = load_model(
+        open_bundle(write_bundle(tmp_path / "b", toml=toml, model=tiny_models.autoencoder(16))), Execution()
+    )
     values = np.linspace(-1, 1, 16)
     assert model.predict(values).result.score == pytest.approx(values.var(), rel=1e-5)
     with pytest.raises(ModelRefused, match=r"shape \[4, 4, 3\] was given, float32 \[1, 16\] was expected"):

@@ -9,11 +9,12 @@ import pytest
 import tiny_models
 from line import write_bundle
 
-from agent.core.errors import ModelRefused
+from agent.core.errors import ModelRefused, NotTrusted
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.shelf import ModelShelf, execution
 from agent.models.trial import Prover
 from agent.pipeline.settings import PipelineSettings
+from cloud_sync import manifest
 
 
 def shelf_of(tmp_path, **models):
@@ -33,7 +34,8 @@ def test_two_pipelines_get_interpreters_of_their_own_and_one_announcement(tmp_pa
     shelf, versions, findings = shelf_of(tmp_path, m={"path": write_bundle(tmp_path / "b")})
     loaded = []
     threads = [
-        threading.Thread(target=lambda: loaded.append(shelf.load(PipelineSettings(source="s", model="m")))) for _ in range(2)
+        threading.Thread(target=lambda: loaded.append(shelf.load(PipelineSettings(source="s", model="m"))))
+        for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -63,7 +65,7 @@ def test_a_refused_model_is_rejected_with_its_reason_and_may_be_mended(tmp_path)
 
 def test_a_pipeline_may_set_its_own_decision(tmp_path):
     """It replaces the bundle's, and must name one of the model's labels."""
-    shelf, _, _ = shelf_of(tmp_path, m={"path": write_bundle(tmp_path / "b")})
+    shelf, versions, _ = shelf_of(tmp_path, m={"path": write_bundle(tmp_path / "b")})
     own = {"source": "s", "model": "m", "decision": {"reject": {"label": "dark", "min_score": 0.7}}}
     rule = shelf.load(PipelineSettings.model_validate(own)).rule
     assert rule is not None
@@ -71,6 +73,19 @@ def test_a_pipeline_may_set_its_own_decision(tmp_path):
     own["decision"] = {"reject": {"label": "drak"}}
     with pytest.raises(ModelRefused, match="drak"):
         shelf.load(PipelineSettings.model_validate(own))
+    assert [state for _, state, _ in versions] == ["active"], "the fault is the pipeline's, the model runs elsewhere"
+
+
+def test_a_file_that_changes_under_a_running_agent_is_not_loaded(tmp_path):
+    """What a prediction names is what made it: the manifest is compared at each load."""
+    folder = write_bundle(tmp_path / "b")
+    manifest.write(folder, manifest.describe(folder, "tiny", "1.0.0"))
+    shelf, versions, _ = shelf_of(tmp_path, m={"path": folder})
+    shelf.load(PipelineSettings(source="s", model="m"))
+    (folder / "model.tflite").write_bytes(tiny_models.classifier(seed=5))
+    with pytest.raises(NotTrusted):
+        shelf.load(PipelineSettings(source="s", model="m"))
+    assert [state for _, state, _ in versions] == ["active", "rejected"]
 
 
 def test_a_model_runs_as_it_says_else_as_all_do():

@@ -25,8 +25,8 @@ class ScriptedModel:
 
     reference = ModelReference(name="m", version="1", digest="sha256:0", runtime="none", delegate="none")
 
-    def __init__(self, rule=DecisionRule(label="bad", min_score=0.5)) -> None:
-        self.rule = rule
+    def __init__(self, rule=None) -> None:
+        self.rule = rule or DecisionRule(label="bad", min_score=0.5)
         self.closed = False
 
     def predict(self, pixels):

@@ -1,9 +1,12 @@
-"""What may execute a model's operators. Apart from the interpreter, so that configurations can be read without it."""
+"""How models are executed and tried. Apart from the interpreter, so that configurations can be read without it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_MEMORY_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,16 @@ class Execution:
 
     threads: int = 1
     delegates: tuple[Delegate, ...] = (Delegate(),)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLimits:
+    """What the child may use.
+
+    Attributes:
+        timeout_s: From its start until its report.
+        memory_bytes: Address space beyond what the runtime itself needs.
+    """
+
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
