@@ -26,7 +26,7 @@ def model_spec(decode, *, task=None, reject=None, **output) -> ModelSpec:
         version="1",
         task=task or TASKS_OF_DECODE[decode][0],
         model="model.tflite",
-        input=InputSpec(),
+        input=InputSpec(kind="image"),
         output=OutputSpec(decode=decode, **output),
         decision=DecisionSpec(reject=RejectSpec(**reject)) if reject else None,
     )

@@ -210,7 +210,6 @@ def test_a_stretched_frame_fills_the_input():
         (InputSpec(color="gray"), tensor((1, 32, 32, 3), "int8", **UNIT), ["[1, 32, 32, 3]", "'gray'", "1 channels"]),
         (InputSpec(mean=[1, 2]), tensor((1, 32, 32, 3), "int8", **UNIT), ["input.mean has 2 values", "1 or 3"]),
         (InputSpec(std=[1, 2, 3]), tensor((1, 8, 8, 1), "int8", **UNIT), ["'rgb'"]),
-        (InputSpec(std=[float("nan")]), tensor((1, 8, 8, 3), "int8", **UNIT), ["input.std", "nan"]),
         (InputSpec(std=[1e9]), tensor((1, 8, 8, 3), "int8", **UNIT), ["become -128, -128 … -128"]),
         (InputSpec(std=[1e-3]), tensor((1, 8, 8, 3), "float16"), ["inf"]),
     ],
