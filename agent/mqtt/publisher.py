@@ -1,0 +1,286 @@
+"""The agent's side of the broker: takes messages from everybody at once, and has one thread that delivers them.
+
+Pipelines, sources and jobs call; nobody waits for the network, except a pipeline whose source can wait. What is owed stands in
+`ledger`, when to try again in `link`, the connection is `wire`: here is only the thread between them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from agent.core.messages import Status
+from agent.core.times import now_text
+from agent.mqtt.encoding import encode
+from agent.mqtt.ledger import LAST_WORD_S, REFUSED, Ledger, Shipment
+from agent.mqtt.link import STABLE_S, LinkFault, LinkState, Retry
+from agent.mqtt.notices import Notice
+from agent.mqtt.wire import Wake, Will, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.core.messages import Health, Message, Prediction
+    from agent.core.topics import Topics
+    from agent.mqtt.outbox import Parcel
+    from agent.mqtt.settings import MqttSettings
+
+__all__ = ["LinkState", "Publisher"]
+
+log = logging.getLogger("lineside.mqtt")
+
+_IDLE_S = 1.0
+"""How long the thread sleeps when nobody wakes it; the keepalive is looked after in between."""
+_BATCH = 64
+"""Messages written before the broker's answers are read."""
+_CONFIRM_S = 60.0
+"""A broker that does not confirm a message for so long is left, and the message sent again."""
+_HASTE_S = 0.5
+"""At most so long between tries to connect while stopping."""
+_HEADER_BYTES = 16
+"""Of a PUBLISH packet, beside topic and payload, at most (MQTT 5.0, section 3.3)."""
+
+
+class Publisher:
+    """Owns the connection to the broker and everything that waits for it. Implements `agent.sinks.contract.Sink`.
+
+    `send`, `announce`, `health`, `wait_connected` and the properties: any thread. `start` and `stop`: the composition.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        topics: Topics,
+        *,
+        device: str,
+        session: str,
+        agent_version: str,
+        backlog_rate_hz: float = 500.0,
+        on_link: Callable[[LinkState], None] = lambda _: None,
+    ) -> None:
+        """Store; nothing is opened.
+
+        Args:
+            settings: `[mqtt]`.
+            topics: Of this device.
+            device: Its id; names the MQTT client unless the settings do.
+            session: Of this start of the agent.
+            agent_version: Stands in birth and will.
+            backlog_rate_hz: Late predictions a second, at most.
+            on_link: Called once per change of `link`, in the publisher's thread.
+        """
+        self._settings = settings
+        self._topics = topics
+        self._client_id = settings.client_id or f"lineside-{device}"
+        self._on_link = on_link
+        birth = Status(device=device, session=session, state="online", since=now_text(), agent=agent_version)
+        will = Status(device=device, session=session, state="offline", since=birth.since, agent=agent_version)
+        self._will = Will(topics.status, encode(will))
+        self._link = LinkState("connecting", f"connecting to {settings.address}")
+        self._link_changed = threading.Condition()
+        self._ledger = Ledger(settings.queue_messages, backlog_rate_hz)
+        self._ledger.announce(topics.status, encode(birth), qos=1)
+        self._wake = Wake()
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    @property
+    def link(self) -> LinkState:
+        """How the connection stands."""
+        return self._link
+
+    @property
+    def queued(self) -> int:
+        """Predictions, events and gaps that wait or are on their way."""
+        return self._ledger.queued
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Messages dropped since the start, by reason: `queue_full`, `too_large`, `unencodable`, `refused`, `stopping`."""
+        return self._ledger.dropped
+
+    def send(
+        self,
+        prediction: Prediction,
+        *,
+        qos: int,
+        event_seq: int | None,
+        publish: bool,
+        wait: Callable[[], bool] | None,
+    ) -> None:
+        """Take one prediction; see `agent.sinks.contract.Sink.send`."""
+        self._ledger.put(prediction, qos=qos, event_seq=event_seq, publish=publish, wait=wait)
+        self._wake.set()
+
+    def announce(self, topic: str, message: Message) -> None:
+        """Say something retained with QoS 1, now or when the broker is there, and again on each connect."""
+        self._ledger.announce(topic, encode(message), qos=1)
+        self._wake.set()
+
+    def health(self, message: Health) -> None:
+        """Say the figures, retained with QoS 0; while the broker is away only the newest are kept."""
+        self._ledger.announce(self._topics.health, encode(message), qos=0)
+        self._wake.set()
+
+    def start(self) -> None:
+        """Begin to connect. Returns at once."""
+        self._thread.start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait for the connection; False if it did not come about in time."""
+        with self._link_changed:
+            return self._link_changed.wait_for(lambda: self._link.state == "connected", timeout_s)
+
+    def stop(self, final: Status, grace_s: float) -> int:
+        """Take nothing more, deliver what waits for at most `grace_s`, say `final`, and leave without the will.
+
+        Returns:
+            Messages that stayed undelivered: those that wait, those of QoS 1 without the broker's confirmation, those of
+            QoS 0 that were not written. When called twice, the same again.
+        """
+        self._ledger.stop(Notice(self._topics.status, encode(final), qos=1), time.monotonic() + grace_s)
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, self._ledger.deadline_s - time.monotonic()) + 2 * LAST_WORD_S)
+        self._ledger.say_last_word()  # owed, whether or not there was anybody to hear it
+        return self._ledger.undelivered
+
+    # -- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        retry = Retry()
+        was_short = False
+        while True:
+            wire: Wire | None = None
+            since_s: float | None = None
+            try:
+                wire = Wire(self._settings, self._client_id, retry.protocol, self._will)
+                wire.open()
+                since_s = time.monotonic()
+                self._ledger.connect()
+                sentence = f"connected to {self._settings.address} with MQTT {wire.protocol}"
+                self._set_link(LinkState("connected", sentence))
+                self._deliver(wire, careful=was_short)
+                wire.close()
+            except LinkFault as error:
+                fault = error
+            except Exception as error:  # the boundary to paho: whatever it raises costs this connection and no more
+                log.exception("the MQTT connection failed")
+                fault = LinkFault("lost", f"the MQTT connection failed: {type(error).__name__}: {error}")
+            else:
+                return
+            if wire is not None:
+                wire.cut()
+            worked_s = None if since_s is None else time.monotonic() - since_s
+            was_short = worked_s is not None and worked_s < STABLE_S
+            owed = self._ledger.owes_confirmation
+            poison = self._ledger.disconnect(was_short=was_short)
+            if poison is not None:
+                log.error(
+                    "mqtt: a message was dropped: the broker cuts the connection at it, each time",
+                    extra={
+                        "topic": self._topic(poison),
+                        "hint": "may we publish there? see the broker's log and access list",
+                    },
+                )
+            next_try = retry.after(fault, worked_s, owed=owed)
+            self._set_link(next_try.link, hint=fault.hint)
+            if not self._pause(next_try.delay_s):
+                return
+
+    def _pause(self, delay_s: float) -> bool:
+        """Wait for the next try; False if there will be none. While stopping, only a broker that is away is tried again."""
+        until_s = time.monotonic() + delay_s
+        if not self._ledger.wait_for_stop(delay_s):
+            return True
+        if self._link.state in ("refused", "taken_over"):
+            return False
+        now_s = time.monotonic()
+        time.sleep(max(0.0, min(self._ledger.deadline_s, until_s, now_s + _HASTE_S) - now_s))
+        return time.monotonic() < self._ledger.deadline_s
+
+    def _deliver(self, wire: Wire, *, careful: bool) -> None:
+        """Write and listen until stopped.
+
+        Args:
+            wire: Connected.
+            careful: The connection before was cut at once. For a while, await the answer to each message: else what is written
+                behind a message that the broker cuts us for destroys its answer, and nobody knows which one it was.
+
+        Raises:
+            LinkFault: The connection has ended.
+        """
+        careful_until_s = time.monotonic() + (STABLE_S if careful else 0.0)
+        while True:
+            self._wake.clear()
+            now_s = time.monotonic()
+            if self._ledger.is_done(now_s):
+                return
+            try:
+                wire.work(self._write(wire, 1 if now_s < careful_until_s else wire.window), self._wake)
+            finally:  # what came through before the end has come through
+                self._settle(wire)
+            oldest_s = self._ledger.oldest_s()
+            if oldest_s is not None and time.monotonic() - oldest_s > _CONFIRM_S:
+                raise LinkFault("lost", f"{self._settings.address} has not confirmed a message for {_CONFIRM_S:g} s")
+
+    def _settle(self, wire: Wire) -> None:
+        while wire.confirmed:
+            ticket, refusal = wire.confirmed.popleft()
+            if refusal is None:
+                self._ledger.settle(ticket)
+            else:
+                self._drop(ticket, REFUSED, refusal)
+
+    def _write(self, wire: Wire, window: int) -> float:
+        """Write what there is, and what broker and socket take; how long there will be nothing more, in seconds."""
+        for _ in range(_BATCH):
+            if wire.is_congested:
+                return _IDLE_S
+            now_s = time.monotonic()
+            shipment = self._ledger.take(now_s, window=window)
+            if shipment is None:
+                wait_s = self._ledger.wait_s(now_s, window=window)
+                return _IDLE_S if wait_s is None else min(wait_s, _IDLE_S)
+            self._ship(wire, shipment)
+        return 0.0
+
+    def _ship(self, wire: Wire, shipment: Shipment) -> None:
+        what = shipment.what
+        if isinstance(what, Notice):
+            wire.publish(shipment.ticket, what.topic, what.payload, qos=what.qos, retain=True)
+            return
+        topic = self._topic(what)
+        try:
+            payload = encode(what.stamp(now_text()))
+        except TypeError as error:
+            self._drop(shipment.ticket, "unencodable", f"{error} on {topic}")
+            return
+        if len(payload) + len(topic) + _HEADER_BYTES > wire.largest_bytes:
+            # The broker would cut the connection, and again at each new try.
+            self._drop(shipment.ticket, "too_large", f"{len(payload)} of {wire.largest_bytes} bytes on {topic}")
+            return
+        wire.publish(shipment.ticket, topic, payload, qos=what.qos, retain=what.retain)
+
+    def _topic(self, what: Parcel | Notice) -> str:
+        return what.topic if isinstance(what, Notice) else getattr(self._topics, what.channel)(what.pipeline)
+
+    def _drop(self, ticket: int, reason: str, why: str) -> None:
+        """A message can never be delivered. The first of each reason is logged, all are counted."""
+        if reason not in self._ledger.dropped:
+            log.error("mqtt: a message was dropped: %s", why, extra={"reason": reason})
+        self._ledger.settle(ticket, reason)
+
+    def _set_link(self, link: LinkState, *, hint: str = "") -> None:
+        with self._link_changed:
+            if link == self._link:
+                return
+            self._link = link
+            self._link_changed.notify_all()
+        level = logging.INFO if link.state in ("connected", "connecting") else logging.WARNING
+        log.log(level, "mqtt: %s", link.sentence, extra={"state": link.state, "hint": hint})
+        try:
+            self._on_link(link)
+        except Exception:  # the boundary to the caller: its fault must not end the delivery
+            log.exception("on_link failed")

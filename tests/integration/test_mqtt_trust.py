@@ -1,0 +1,232 @@
+"""Who is let in, whom we believe, and that no secret gets into a log."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import logging
+import shutil
+import subprocess
+
+import pytest
+from broker import Mosquitto, Subscriber, needs_mosquitto
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from publishing import Links, publishing, send, status
+
+pytestmark = needs_mosquitto
+
+PASSWORD = "correct-horse-battery"
+WRONG = "wrong-horse-battery"
+
+
+class Authority:
+    """A certificate authority of the test's own."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = self._sign(self._name, self._key.public_key(), is_authority=True)
+
+    def _sign(self, subject, public_key, *, is_authority=False, host=""):
+        now = dt.datetime.now(dt.timezone.utc)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(minutes=5))
+            .not_valid_after(now + dt.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            # What follows is what Python 3.13 insists on.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(_usage(is_authority=is_authority), critical=True)
+        )
+        if host:
+            name = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+            builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+    def write(self, path) -> str:
+        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+    def issue(self, folder, name, *, host="") -> dict[str, str]:
+        """A certificate and its key as PEM files: `cert_file` and `key_file`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key.public_key(), host=host)
+        files = {"cert_file": folder / f"{name}.pem", "key_file": folder / f"{name}.key"}
+        files["cert_file"].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files["key_file"].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return {name: str(path) for name, path in files.items()}
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority("plant")
+
+
+@pytest.fixture
+def keyed_broker(tmp_path):
+    """A broker that wants the user `press` with PASSWORD."""
+    program = shutil.which("mosquitto_passwd")
+    if program is None:
+        pytest.skip("mosquitto_passwd is not installed; it comes with mosquitto")
+    subprocess.run([program, "-b", "-c", str(tmp_path / "users"), "press", PASSWORD], check=True, capture_output=True)
+    with Mosquitto(anonymous=False, options=f"password_file {tmp_path / 'users'}") as running:
+        yield running
+
+
+def tls_broker(folder, authority, *, host="127.0.0.1", client_certificates=False):
+    files = authority.issue(folder, "broker", host=host)
+    options = [
+        f"cafile {authority.write(folder / 'broker-ca.pem')}",
+        f"certfile {files['cert_file']}",
+        f"keyfile {files['key_file']}",
+        f"require_certificate {str(client_certificates).lower()}",
+    ]
+    return Mosquitto(listener_options="\n".join(options))
+
+
+def secure_url(broker):
+    return f"mqtts://127.0.0.1:{broker.port}"
+
+
+def test_user_and_password_come_from_the_settings_and_a_file(keyed_broker, tmp_path):
+    """The broker lets us in and takes our messages."""
+    (tmp_path / "pw").write_text(PASSWORD + "\n")
+    with publishing(keyed_broker.url, username="press", password_file=tmp_path / "pw") as publisher:
+        send(publisher, 0, event_seq=0)
+        assert publisher.stop(status("stopped"), 5) == 0
+
+
+def test_user_and_password_may_be_systemd_credentials(keyed_broker, tmp_path):
+    """A unit with `LoadCredential=` needs nothing in the configuration."""
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "mqtt-username").write_text("press")
+    (credentials / "mqtt-password").write_text(PASSWORD)
+    layer, _ = credentials_layer({"CREDENTIALS_DIRECTORY": str(credentials)})
+    with publishing(keyed_broker.url, **layer.values["mqtt"]) as publisher:
+        assert publisher.link.state == "connected"
+
+
+def test_a_wrong_password_is_a_refusal_and_in_no_log(keyed_broker, tmp_path, caplog):
+    """The state says what to check; neither it nor any log line at any level shows the password."""
+    caplog.set_level(logging.DEBUG)
+    (tmp_path / "pw").write_text(WRONG)
+    links = Links()
+    options = {"username": "press", "password_file": tmp_path / "pw"}
+    with publishing(keyed_broker.url, on_link=links, wait_s=0, **options) as publisher:
+        link = links.wait_for("refused")
+        send(publisher, 0)
+        # Refused is refused: stopping does not wait for a change of mind.
+        assert publisher.stop(status("stopped"), 30) == 2
+    assert "password" in link.sentence
+    shown = caplog.text + repr(links.all) + "".join(str(vars(record)) for record in caplog.records)
+    assert "password_file" in shown
+    assert WRONG not in shown
+
+
+def test_a_password_file_that_is_missing_is_a_refusal_that_names_it(keyed_broker, tmp_path):
+    """It is looked for again later, as somebody may mount it."""
+    links = Links()
+    with publishing(keyed_broker.url, on_link=links, wait_s=0, username="press", password_file=tmp_path / "not-there"):
+        assert "not-there does not exist" in links.wait_for("refused").sentence
+
+
+def test_a_broker_whose_authority_we_know_is_believed(authority, tmp_path):
+    """Encrypted, and messages flow."""
+    with tls_broker(tmp_path, authority) as broker:
+        ca_file = authority.write(tmp_path / "ca.pem")
+        with publishing(secure_url(broker), ca_file=ca_file) as publisher:
+            for seq in range(300):
+                send(publisher, seq, event_seq=seq, qos=1)
+            assert publisher.stop(status("stopped"), 10) == 0
+
+
+@pytest.mark.parametrize("fault", ["another authority", "another host", "the system's authorities"])
+def test_a_broker_that_is_not_who_we_expect_is_refused(authority, tmp_path, fault):
+    """No message is sent to it, and there is no setting that would allow it."""
+    host = "192.0.2.1" if fault == "another host" else "127.0.0.1"
+    trusted = Authority("somebody else") if fault == "another authority" else authority
+    options = {} if fault == "the system's authorities" else {"ca_file": trusted.write(tmp_path / "ca.pem")}
+    links = Links()
+    with tls_broker(tmp_path, authority, host=host) as broker:
+        with publishing(secure_url(broker), on_link=links, wait_s=0, **options):
+            assert "is not trusted" in links.wait_for("refused").sentence
+        assert "New client connected" not in broker.log()
+
+
+def test_a_port_without_tls_is_named_as_such(authority, tmp_path):
+    """The most frequent slip: mqtts:// and the port of mqtt://."""
+    links = Links()
+    ca_file = authority.write(tmp_path / "ca.pem")
+    with Mosquitto() as broker, publishing(secure_url(broker), on_link=links, wait_s=0, ca_file=ca_file):
+        links.wait_for("away", "TLS handshake")
+
+
+def test_the_certificate_of_the_device_lets_it_in(authority, tmp_path):
+    """A broker that asks for one gets it."""
+    with tls_broker(tmp_path, authority, client_certificates=True) as broker:
+        options = {"ca_file": authority.write(tmp_path / "ca.pem"), **authority.issue(tmp_path, "press-07")}
+        with publishing(secure_url(broker), **options) as publisher:
+            send(publisher, 0, event_seq=0)
+            assert publisher.stop(status("stopped"), 5) == 0
+
+
+@pytest.mark.parametrize("shown", ["none", "of another authority"])
+def test_without_a_certificate_that_the_broker_trusts_we_are_refused(authority, tmp_path, shown):
+    """With TLS 1.3 the broker says so only after the handshake; the state says it all the same."""
+    links = Links()
+    with tls_broker(tmp_path, authority, client_certificates=True) as broker:
+        options = {} if shown == "none" else Authority("somebody else").issue(tmp_path, "stranger")
+        with publishing(
+            secure_url(broker), on_link=links, wait_s=0, ca_file=authority.write(tmp_path / "ca.pem"), **options
+        ):
+            assert "certificate" in links.wait_for("refused").sentence
+
+
+def test_a_rotated_certificate_is_used_at_the_next_connect(authority, tmp_path):
+    """Files are read at each connect, so that nobody restarts an agent for a new authority."""
+    ca_file = tmp_path / "ca.pem"
+    authority.write(ca_file)
+    links = Links()
+    successor = Authority("plant, next year")
+    with tls_broker(tmp_path, authority) as broker, publishing(secure_url(broker), on_link=links, ca_file=ca_file):
+        broker.stop()
+        links.wait_for("away", "nothing listens")
+        successor.write(tmp_path / "broker-ca.pem")
+        successor.issue(tmp_path, "broker", host="127.0.0.1")
+        successor.write(ca_file)
+        broker.start()
+        links.wait_for("connected", times=2)
+
+
+def test_a_subscriber_in_clear_text_is_not_served_by_an_encrypted_port(authority, tmp_path):
+    """The broker of these tests really encrypts."""
+    with tls_broker(tmp_path, authority) as broker, pytest.raises(AssertionError, match="did not connect"):
+        Subscriber(broker.port, wait_s=1.0)

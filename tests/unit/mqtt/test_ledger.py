@@ -1,0 +1,154 @@
+"""What is owed to the broker, and when there is nothing left to do."""
+
+from __future__ import annotations
+
+import threading
+
+from publishing import prediction
+
+from agent.mqtt.ledger import LAST_WORD_S, POISON_TRIES, Ledger
+from agent.mqtt.notices import Notice
+
+LAST_WORD = Notice("status", b"stopped", qos=1)
+
+
+def put(ledger, seq, *, event_seq=None, publish=True, wait=None):
+    ledger.put(prediction(seq), qos=0, event_seq=event_seq, publish=publish, wait=wait)
+
+
+def take_all(ledger, *, window=20, now_s=0.0):
+    return list(iter(lambda: ledger.take(now_s, window=window), None))
+
+
+def numbers(shipments):
+    return [s.what.topic if isinstance(s.what, Notice) else s.what.message.seq for s in shipments]
+
+
+def test_notices_go_first_and_the_window_is_kept():
+    """The birth precedes every prediction, and no more is unconfirmed than the broker takes."""
+    ledger = Ledger(10, 500)
+    for seq in range(4):
+        put(ledger, seq, event_seq=seq, publish=False)
+    ledger.announce("status", b"online", qos=1)
+    ledger.connect()
+    first = take_all(ledger, window=3)
+    assert numbers(first) == ["status", 0, 1]
+    ledger.settle(first[0].ticket)
+    assert numbers(take_all(ledger, window=3)) == [2]
+    assert ledger.queued == 4
+
+
+def test_a_lost_connection_owes_what_was_not_confirmed_in_the_old_order():
+    """Confirmed messages are done with; notices are said again all the same."""
+    ledger = Ledger(10, 500)
+    ledger.announce("status", b"online", qos=1)
+    ledger.connect()
+    for seq in range(3):
+        put(ledger, seq, event_seq=seq, publish=False)
+    shipments = take_all(ledger)
+    for shipment in shipments[:2]:
+        ledger.settle(shipment.ticket)
+    assert ledger.disconnect(was_short=False) is None
+    assert ledger.take(0.0, window=20) is None
+    ledger.connect()
+    assert numbers(take_all(ledger)) == ["status", 1, 2]
+
+
+def test_the_message_that_the_broker_cuts_us_for_is_given_up_in_the_end():
+    """One message never cuts the device off for good; those behind it are delivered."""
+    ledger = Ledger(10, 500)
+    ledger.announce("status", b"online", qos=1)
+    put(ledger, 0, event_seq=0, publish=False)
+    put(ledger, 1, event_seq=1, publish=False)
+    given_up = []
+    for _ in range(POISON_TRIES):
+        ledger.connect()
+        ledger.settle(ledger.take(0.0, window=1).ticket)
+        ledger.take(0.0, window=1)
+        given_up.append(ledger.disconnect(was_short=True))
+    assert given_up[:-1] == [None] * (POISON_TRIES - 1)
+    assert given_up[-1].event_seq == 0
+    assert ledger.dropped == {"refused": 1}
+    ledger.connect()
+    status, gap, event = take_all(ledger)
+    assert (status.what.topic, gap.what.message.last, event.what.event_seq) == ("status", 0, 1)
+
+
+def test_a_broker_that_falls_over_is_no_reason_to_give_a_message_up():
+    """It confirmed nothing, so the message is not to blame, however often it happens."""
+    ledger = Ledger(10, 500)
+    put(ledger, 0, event_seq=0, publish=False)
+    for _ in range(3 * POISON_TRIES):
+        ledger.connect()
+        take_all(ledger)
+        assert ledger.disconnect(was_short=True) is None
+    assert ledger.queued == 1
+    assert ledger.dropped == {}
+
+
+def test_the_last_word_comes_when_all_is_delivered():
+    """Then there is nothing left to do."""
+    ledger = Ledger(10, 500)
+    put(ledger, 0)
+    ledger.connect()
+    ledger.stop(LAST_WORD, deadline_s=100.0)
+    assert not ledger.is_done(1.0)
+    for shipment in take_all(ledger, now_s=1.0):
+        ledger.settle(shipment.ticket)
+    assert not ledger.is_done(2.0)
+    (word,) = take_all(ledger, now_s=2.0)
+    assert not ledger.is_done(2.0)
+    ledger.settle(word.ticket)
+    assert ledger.is_done(2.0)
+    assert ledger.undelivered == 0
+
+
+def test_the_last_word_comes_at_the_deadline_and_what_waits_is_undelivered():
+    """A broker that confirms nothing holds nobody up."""
+    ledger = Ledger(10, 500)
+    for seq in range(3):
+        put(ledger, seq, event_seq=seq, publish=False)
+    ledger.connect()
+    take_all(ledger, window=1)
+    ledger.stop(LAST_WORD, deadline_s=10.0)
+    assert not ledger.is_done(9.0)
+    assert not ledger.is_done(10.0)
+    assert numbers(take_all(ledger, now_s=10.0)) == ["status"]
+    assert ledger.is_done(10.0 + LAST_WORD_S)
+    assert ledger.undelivered == 4
+
+
+def test_after_the_stop_nothing_is_taken():
+    """What comes too late is counted."""
+    ledger = Ledger(10, 500)
+    ledger.stop(LAST_WORD, deadline_s=0.0)
+    put(ledger, 0)
+    ledger.announce("status", b"online", qos=1)
+    ledger.say_last_word()
+    ledger.say_last_word()
+    assert ledger.dropped == {"stopping": 1}
+    assert ledger.undelivered == 1
+
+
+def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
+    """It is woken by the delivery, and nothing is dropped."""
+    ledger = Ledger(1, 500)
+    ledger.connect()
+    put(ledger, 0)
+    sender = threading.Thread(target=put, args=(ledger, 1), kwargs={"wait": lambda: True})
+    sender.start()
+    first = ledger.take(0.0, window=20)
+    sender.join(10)
+    assert not sender.is_alive()
+    assert numbers([first, *take_all(ledger)]) == [0, 1]
+    assert ledger.dropped == {}
+
+
+def test_a_sender_does_not_wait_for_a_broker_that_is_away_nor_after_it_was_told_not_to():
+    """The line goes on; the oldest is dropped and counted."""
+    ledger = Ledger(1, 500)
+    put(ledger, 0, wait=lambda: True)
+    put(ledger, 1, wait=lambda: True)
+    ledger.connect()
+    put(ledger, 2, wait=lambda: False)
+    assert ledger.dropped == {"queue_full": 2}
