@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from publishing import Links, publishing, send, status
 
+from agent.config.layers import credentials_layer
+
 pytestmark = needs_mosquitto
 
 PASSWORD = "correct-horse-battery"
