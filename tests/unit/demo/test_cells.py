@@ -55,7 +55,7 @@ def test_part_depends_on_the_name_alone(name: str, part: str) -> None:
 def test_truth_is_silent_where_the_experts_were_unsure() -> None:
     """Only probabilities 0 and 1 are a truth; 1/3 and 2/3 are none."""
     judged = [truth(Cell("a.png", Path("a.png"), probability, "mono")) for probability in (0.0, 1 / 3, 2 / 3, 1.0)]
-    assert ["functional", None, None, "defective"] == judged
+    assert judged == ["functional", None, None, "defective"]
 
 
 def test_missing_data_set_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_missing_data_set_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(demo_cells, "PACKAGE", "a_data_set_that_is_not_installed")
     with pytest.raises(MissingExtra) as caught:
         cells()
-    assert "pip install 'lineside[demo]'" == caught.value.hint
+    assert caught.value.hint == "pip install 'lineside[demo]'"
 
 
 @needs_photographs
@@ -72,7 +72,7 @@ def test_all_photographs_are_listed_and_installed() -> None:
     listed = cells()
     assert sorted(cell.name for cell in listed) == NAMES
     assert all(cell.path.is_file() for cell in listed)
-    assert {"mono": 1074, "poly": 1550} == Counter(cell.kind for cell in listed)
+    assert Counter(cell.kind for cell in listed) == {"mono": 1074, "poly": 1550}
 
 
 @needs_photographs
