@@ -122,7 +122,7 @@ def summary_text(summary: dict[str, Any]) -> str:
         ("received", f"p50 {received['p50']:.1f} ms, p99 {received['p99']:.1f} ms from camera to this subscriber"),
         (
             "accuracy",
-            f"{_share(summary['right'], summary['judged'])} of the {summary['judged']} cells the experts were sure of",
+            f"{_share(summary['right'], summary['decided'])} of the {summary['decided']} cells that were decided",
         ),
         (
             "missed",
@@ -132,7 +132,7 @@ def summary_text(summary: dict[str, Any]) -> str:
             "false",
             f"{summary['false_rejects']} of {summary['functional']} functional cells rejected ({false_rejects})",
         ),
-        ("unsure", f"{summary['unsure']} of the {summary['judged']} left to a person"),
+        ("unsure", f"{summary['unsure']} of the {summary['judged']} cells the experts were sure of, left to a person"),
     ]
     return output.table(rows)
 

@@ -59,12 +59,14 @@ class Score:
     def summary(self, seconds: float) -> dict[str, Any]:
         """Everything the demo says at its end. Shares are of cells that the experts were sure of.
 
-        An unsure verdict sends the part to a person: it is neither missed nor a false reject, and it is not right either.
+        An unsure verdict sends the part to a person: it is neither right, missed nor a false reject. Accuracy is that of the
+        cells that the agent decided by itself.
         """
         marks = [part.mark for part in self.parts]
         sure = [part for part in self.parts if part.truth is not None]
         defective = sum(part.truth == "defective" for part in sure)
-        right = marks.count("right")
+        right, unsure = marks.count("right"), marks.count("unsure")
+        decided = len(sure) - unsure
         return {
             "parts": len(self.parts),
             "seconds": round(seconds, 2),
@@ -75,11 +77,12 @@ class Score:
             "judged": len(sure),
             "defective": defective,
             "functional": len(sure) - defective,
+            "decided": decided,
             "right": right,
-            "accuracy": round(right / len(sure), 4) if sure else None,
+            "accuracy": round(right / decided, 4) if decided else None,
             "missed": marks.count("missed"),
             "false_rejects": marks.count("false reject"),
-            "unsure": marks.count("unsure"),
+            "unsure": unsure,
         }
 
 

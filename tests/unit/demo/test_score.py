@@ -30,7 +30,7 @@ def test_a_verdict_is_held_against_what_the_experts_said(decision, truth, mark):
 
 
 def test_shares_are_of_the_cells_that_can_be_judged():
-    """Accuracy counts right verdicts among all judged cells, the unsure ones included."""
+    """Accuracy counts right verdicts among the cells that the agent decided by itself."""
     score = Score()
     verdicts = [("accept", "functional")] * 6 + [("reject", "defective")] * 2
     verdicts += [("accept", "defective"), ("reject", "functional"), ("unsure", "defective"), ("reject", None)]
@@ -40,11 +40,11 @@ def test_shares_are_of_the_cells_that_can_be_judged():
     assert (summary["parts"], summary["judged"], summary["right"]) == (12, 11, 8)
     assert (summary["defective"], summary["functional"]) == (4, 7)
     assert (summary["missed"], summary["false_rejects"], summary["unsure"]) == (1, 1, 1)
-    assert summary["accuracy"] == pytest.approx(8 / 11, abs=1e-4)
+    assert summary["accuracy"] == pytest.approx(8 / 10, abs=1e-4)
     assert summary["rate_hz"] == 2.0
     assert summary["latency_ms"] == {"p50": 6.5, "p99": pytest.approx(11.89)}
     text = summary_text(summary)
-    assert "72.7 % of the 11 cells" in text
+    assert "80.0 % of the 10 cells that were decided" in text
     assert "1 of 4 defective cells accepted (25.0 %)" in text
     assert "p99 11.9 ms" in text
 
