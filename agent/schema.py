@@ -9,9 +9,9 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from agent.core.names import NAME_PATTERN
 from agent.core.redact import HIDDEN, without_password
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 _SHOWN = 100
 """Characters of a faulty value that are shown."""
 _WORDS = (
@@ -138,6 +138,11 @@ def _instead(word: str, known: Iterable[str]) -> str:
     return f"known keys: {', '.join(known)}" if known else "remove it"
 
 
+def is_table(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    """Whether an annotation is a table itself. Python 3.10 takes `list[int]` for a class, so the origin is asked first."""
+    return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 class _Place:
     """Follows a location of pydantic through the tables, leaving out what pydantic adds for its own use.
 
@@ -176,7 +181,7 @@ class _Place:
 
 def _tables(annotation: Any) -> list[type[BaseModel]]:
     """The tables that may stand where the annotation is: itself, or members of a union, but not what a container holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_table(annotation):
         return [annotation]
     if get_origin(annotation) in (dict, list):
         return []

@@ -15,7 +15,7 @@ from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 def doctor(
     config: ConfigOption = DEFAULT_CONFIG,
-    source: Annotated[str | None, typer.Option(help="Look at this source only.", metavar="NAME")] = None,
+    source: Annotated[str, typer.Option(help="Look at this source only.", metavar="NAME")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Examine the machine: runtime, delegates, OpenCV, clock, disk, and with a configuration its cameras and its broker.
@@ -25,7 +25,7 @@ def doctor(
     from agent.core.errors import ConfigInvalid
     from agent.diagnosis.examination import examine
 
-    findings = examine(Path(config), only_source=source, named=config != DEFAULT_CONFIG)
+    findings = examine(Path(config), only_source=source or None, named=config != DEFAULT_CONFIG)
     errors = sum(finding.severity == "error" for finding in findings)
     lines = []
     for finding in findings:

@@ -21,8 +21,8 @@ def init(
         "bundles/my-model"
     ),
     camera: Annotated[
-        str | None, typer.Option(help="Address of a camera, or a folder of pictures; default what this machine has.")
-    ] = None,
+        str, typer.Option(help="Address of a camera, or a folder of pictures; default what this machine has.")
+    ] = "",
     broker: Annotated[str, typer.Option(help="Address of the MQTT broker.")] = "mqtt://127.0.0.1:1883",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonOption = False,

@@ -13,7 +13,6 @@ from agent.core.errors import LinesideError
 app = typer.Typer(
     name="lineside",
     help="Runs quantized TFLite models on camera streams and publishes the verdicts over MQTT.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -24,12 +23,15 @@ app.add_typer(model.app, name="model")
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _root(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+) -> None:
     if version:
         from agent import __version__
 
         output.result({"version": __version__}, f"lineside {__version__}", as_json=False)
         raise typer.Exit
+    output.demand_a_command(context)
 
 
 def main() -> None:

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from agent.models.tflite_metadata import ModelMetadata
     from agent.models.trial import TrialReport
 
-app = typer.Typer(help="Look at models: inspect a file, pack and verify a bundle.", no_args_is_help=True)
+app = typer.Typer(help="Look at models: inspect a file, pack and verify a bundle.")
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]
 _TENSORS_SHOWN, _OPERATORS_SHOWN = 12, 20
 _WIDTHS = (10,)
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    output.demand_a_command(context)
 
 
 @app.command()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.core.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -33,6 +35,13 @@ def result(data: Any, text: str, *, as_json: bool) -> None:
 def talk(text: str) -> None:
     """Say something that is no result, on stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk is stderr
+
+
+def demand_a_command(context: typer.Context) -> None:
+    """Where a command has subcommands and none was given: its help on stderr and exit code 2, whatever typer's version."""
+    if context.invoked_subcommand is None:
+        talk(context.get_help())
+        raise typer.Exit(UsageError.exit_code)
 
 
 def fault(error: LinesideError, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from agent.core.names import NAME_PATTERN
+from agent.schema import is_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def toml_value(value: Any) -> str:
 def _table(annotation: Any) -> type[BaseModel] | None:
     """The settings model that an annotation holds directly."""
     candidates = [annotation, *_members(annotation)]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return next((candidate for candidate in candidates if is_table(candidate)), None)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -45,6 +45,8 @@ def source_findings(settings: AgentSettings) -> list[Finding]:
 
 def model_findings(settings: AgentSettings) -> list[Finding]:
     """What is wrong with each model that a pipeline uses, also with the pipeline's own decision."""
+    if not settings.models:
+        return []
     from agent.models.bundle import open_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
     from agent.models.loading import load_model  # noqa: PLC0415
     from agent.models.proving import prove  # noqa: PLC0415

@@ -135,7 +135,7 @@ def test_variables_set_keys_at_every_depth():
     layer, findings = environment_layer(
         {
             "LINESIDE_MQTT__URL": "mqtt://h",
-            "LINESIDE_SOURCES__CAM__LOOP": "true",
+            "LINESIDE_SOURCES__CAM__TRANSPORT": "udp",
             "LINESIDE_RUNTIME__DELEGATES": '[{"kind": "none"}]',
             "LINESIDE_LOG": '{"level": "debug"}',
             "LINESIDE_LOG__FORMAT": "json",
@@ -145,7 +145,7 @@ def test_variables_set_keys_at_every_depth():
     assert findings == []
     assert layer.values == {
         "mqtt": {"url": "mqtt://h"},
-        "sources": {"cam": {"loop": "true"}},
+        "sources": {"cam": {"transport": "udp"}},
         "runtime": {"delegates": [{"kind": "none"}]},
         "log": {"level": "debug", "format": "json"},
     }
