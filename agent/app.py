@@ -166,6 +166,10 @@ class App:
             if (code := self._exit_code()) is not None:
                 return code
             if deadline_s is not None and time.monotonic() > deadline_s:
+                silent = [p.name for p in self._pipelines.values() if p.state != "ended"]
+                log.error(
+                    "no prediction of %s within %g s", ", ".join(silent), ONCE_S, extra={"hint": "lineside doctor"}
+                )
                 return LinesideError.exit_code
             self._wake.wait(1.0)
         return 0

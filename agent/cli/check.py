@@ -22,10 +22,10 @@ def check(
 ) -> None:
     """Check a configuration: keys, names, files, and whether each model runs here and fits its description.
 
-    Exit codes: 0 nothing of severity error, 3 something is.
+    Exit codes: 0 nothing of severity error, 3 something is, 5 only that bundles differ from their manifests.
     """
     from agent.config.loading import load
-    from agent.core.errors import ConfigInvalid
+    from agent.core.errors import ConfigInvalid, NotTrusted
 
     loaded = load(config)
     findings = list(loaded.findings)
@@ -47,4 +47,5 @@ def check(
         f"; device profile {profile}" if profile else ""
     )
     output.result(data | {"findings": [asdict(finding) for finding in findings]}, text, as_json=as_json)
-    sys.exit(ConfigInvalid.exit_code if errors else 0)
+    distrusted = sum(finding.code == NotTrusted.code for finding in findings)
+    sys.exit(0 if not errors else NotTrusted.exit_code if errors == distrusted else ConfigInvalid.exit_code)

@@ -18,11 +18,15 @@ def run(
     config: ConfigOption = DEFAULT_CONFIG,
     once: Annotated[bool, typer.Option("--once", help="Take one frame or window per pipeline, then end.")] = False,
 ) -> None:
-    """Run the agent until SIGTERM or SIGINT, or until every source has ended.
+    """Run the agent until SIGTERM, SIGINT or SIGHUP, or until every source has ended.
 
     Exit codes: 0 done, 1 a source ended by a fault, 3 invalid configuration or no pipeline can ever work, 4 messages stayed
     undelivered, 5 the models are not to be trusted.
     """
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: asked.set())
+
     from agent.config.loading import load
     from agent.telemetry.logs import set_up
 
@@ -41,6 +45,8 @@ def run(
     from agent.app import App
 
     app = App(settings, once=once)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: app.stop())
+    if asked.is_set():  # asked to end before it began
+        app.stop()
     sys.exit(app.run())

@@ -56,21 +56,26 @@ class Figures:
 
     def __init__(self) -> None:
         self.predictions = 0
+        self._first_s = 0.0
         self._recent: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
     def record(self, total_ms: float, now_s: float) -> None:
         """One prediction was made at the monotonic time `now_s`."""
+        if not self.predictions:
+            self._first_s = now_s
         self.predictions += 1
         self._recent.append((now_s, total_ms))
 
     def over(self, window_s: float, now_s: float) -> tuple[float, float | None, float | None]:
         """Rate in 1/s, p50 and p99 in ms over the last `window_s` seconds; None without a prediction.
 
-        Of more than 4,096 predictions in the window the newest speak, and the rate is theirs.
+        A session shorter than the window is its own window. Of more than 4,096 predictions in the window the newest speak,
+        and the rate is theirs.
         """
         recent = [(at_s, ms) for at_s, ms in list(self._recent) if now_s - at_s <= window_s]
         if not recent:
             return 0.0, None, None
-        covered_s = window_s if len(recent) < _KEPT else now_s - recent[0][0]
+        since_s = self._first_s if len(recent) < _KEPT else recent[0][0]
+        covered_s = min(window_s, now_s - since_s)
         p50, p99 = np.percentile([ms for _, ms in recent], (50, 99))
         return len(recent) / max(covered_s, 1e-9), round(float(p50), 3), round(float(p99), 3)

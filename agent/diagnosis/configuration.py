@@ -50,7 +50,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
     from agent.models.bundle import open_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
     from agent.models.loading import load_model  # noqa: PLC0415
     from agent.models.proving import prove  # noqa: PLC0415
-    from agent.models.shelf import execution  # noqa: PLC0415
+    from agent.models.shelf import execution, must_take_pictures  # noqa: PLC0415
 
     findings: list[Finding] = []
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
@@ -59,6 +59,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
         how = execution(model, settings.runtime)
         try:
             bundle = open_model(name, model)
+            must_take_pictures(bundle)
             findings += prove(bundle, how, settings.runtime.limits()).findings
             for pipeline in settings.pipelines.values():
                 if pipeline.model == name and pipeline.decision is not None:

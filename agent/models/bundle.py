@@ -167,6 +167,10 @@ def read_description(folder: Path) -> ModelSpec:
         ModelRefused: It is missing, is no TOML, or says something that makes no sense; every fault is named.
     """
     path = folder / DESCRIPTION
+    if folder.is_file():
+        raise ModelRefused(
+            f"{folder} is a file, and a bundle is a folder", hint="put it into a folder with a model.toml"
+        )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         return ModelSpec.model_validate(data)

@@ -6,7 +6,10 @@ child process first (`agent.models.trial`) may crash this process: native code d
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+import threading
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,7 @@ else:
     _PACKAGE, _RUNTIME = "ai-edge-litert", "litert"
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -35,6 +39,8 @@ _FAULTS = (ValueError, RuntimeError, OSError, MemoryError, TypeError)
 """What the bindings raise for files and inputs that they refuse."""
 _LONGEST_SENTENCE = 240
 _PLAIN = Execution()
+_STDERR = 2
+_TALK = threading.Lock()
 
 
 def runtime_version() -> str:
@@ -72,7 +78,7 @@ class Interpreter:
         self._input_views = [self._native.tensor(details["index"]) for details in self._native.get_input_details()]
         self.operators, self.delegated = _share_of_delegate(self._native)
         self.delegate = taken.name if self.delegated else "none"
-        if self.delegate == "none" and taken.kind == "xnnpack" and self._is_quantized():
+        if self.delegate == "none" and self._is_quantized():
             self.findings.append(
                 Finding(
                     "no-xnnpack",
@@ -135,9 +141,26 @@ def _build(path: Path, threads: int, delegate: Delegate) -> Any:
         kwargs["experimental_delegates"] = [_litert.load_delegate(delegate.library, delegate.options)]
     if delegate.kind == "none":
         kwargs["experimental_op_resolver_type"] = _litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    native = _litert.Interpreter(**kwargs)
-    native.allocate_tensors()
+    with _without_its_talk():
+        native = _litert.Interpreter(**kwargs)
+        native.allocate_tensors()
     return native
+
+
+@contextlib.contextmanager
+def _without_its_talk() -> Iterator[None]:
+    """Keep what the runtime writes to stderr out of our output: faults are in its exceptions, the rest is chatter.
+
+    The descriptor belongs to the whole process, so one thread at a time; our own log writes to a copy of it.
+    """
+    with _TALK, open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+        stderr = os.dup(_STDERR)
+        os.dup2(nowhere.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
 
 
 def _tensor_info(details: dict[str, Any]) -> TensorInfo:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import ModelRefused
+from agent.core.findings import Finding
 from agent.core.messages import ModelReference
 from agent.models.contract import Outcome
 from agent.models.decoders import Context, make_decoder
@@ -62,7 +63,11 @@ class LoadedModel:
         except ModelRefused as error:
             raise ModelRefused(f"{bundle.title}: {error}", hint=error.hint) from error
         self._interpreter: Interpreter | None = interpreter
-        self.findings = [*interpreter.findings, *range_findings(bundle.title, spec.input, interpreter.inputs[0])]
+        self.findings = [
+            *interpreter.findings,
+            *range_findings(bundle.title, spec.input, interpreter.inputs[0]),
+            *_decision_findings(bundle.title, spec),
+        ]
         self.rule = spec.decision.rule() if spec.decision else None
         self.reference = ModelReference(
             name=spec.name,
@@ -91,3 +96,16 @@ class LoadedModel:
     def close(self) -> None:
         """Let the interpreter go. May be called twice."""
         self._interpreter = None
+
+
+def _decision_findings(title: str, spec: ModelSpec) -> list[Finding]:
+    """A detection that is not reported can reject nothing."""
+    if spec.task != "detection" or spec.decision is None or spec.decision.reject.min_score >= spec.output.threshold:
+        return []
+    message = (
+        f"{title} rejects from a score of {spec.decision.reject.min_score:g} on, but reports no detection below"
+        f" output.threshold = {spec.output.threshold:g}"
+    )
+    return [
+        Finding("reject-below-threshold", "warning", message, "lower output.threshold to decision.reject.min_score")
+    ]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent.core.errors import LinesideError
+from agent.core.errors import LinesideError, ModelRefused
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
 from agent.models.execution import Execution
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.core.findings import Finding
+    from agent.models.bundle import Bundle
     from agent.models.contract import Model
     from agent.models.settings import ModelSettings, RuntimeSettings
     from agent.models.trial import Prover
@@ -74,6 +75,7 @@ class ModelShelf:
             found: ModelVersion | None = None
             try:
                 bundle = open_model(name, settings)
+                must_take_pictures(bundle)
                 found = ModelVersion(
                     version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"
                 )
@@ -108,6 +110,19 @@ class ModelShelf:
             level = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}[finding.severity]
             log.log(level, finding.message, extra={"model": name, "code": finding.code, "hint": finding.hint})
             self._on_finding(name, finding)
+
+
+def must_take_pictures(bundle: Bundle) -> None:
+    """Every source gives pictures.
+
+    Raises:
+        ModelRefused: The model takes something else.
+    """
+    if (kind := bundle.spec.input.kind) != "image":
+        raise ModelRefused(
+            f"{bundle.title} takes a {kind}, and every source gives pictures",
+            hint='input.kind = "image" for a model of pictures',
+        )
 
 
 def execution(settings: ModelSettings, runtime: RuntimeSettings) -> Execution:

@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TextIO, cast
 
 from agent.core.times import utc_text
 
@@ -132,10 +132,19 @@ def _handler(form: LogFormat) -> logging.Handler:
             return JournalHandler()
         except OSError:
             chosen = "json"
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_own_stderr())
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     handler.setFormatter(JsonFormatter() if chosen == "json" else TerminalFormatter(colour=colour))
     return cast("logging.Handler", handler)
+
+
+def _own_stderr() -> TextIO:
+    """A copy of stderr, so that no entry is lost while native code is kept from writing there (`agent.models.interpreter`)."""
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # stderr is no file, as in some tests
+        return sys.stderr
+    return os.fdopen(copy, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 def _stderr_is_the_journal() -> bool:

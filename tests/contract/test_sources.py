@@ -298,15 +298,21 @@ def test_a_folder_without_a_picture_is_invalid(tmp_path):
 
 
 @pytest.mark.skipif(NO_FFMPEG is not None, reason=str(NO_FFMPEG))
-def test_what_can_be_decoded_of_a_cut_off_video_is_given_then_it_ends(tmp_path):
-    """A recorder that lost its power leaves such files."""
+@pytest.mark.parametrize("loop", [False, True])
+def test_what_can_be_decoded_of_a_cut_off_video_is_given_and_that_it_is_cut_off_is_told(tmp_path, loop):
+    """A recorder that lost its power leaves such files: the source ends by a fault; a looped one goes on and says so."""
     path = clips.write_with_ffmpeg(tmp_path / "a.avi", COUNT, "-c:v", "mjpeg")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    source = make_source(camera(path))
+    source = make_source(camera(path, loop=loop))
     source.open()
-    numbers = [clips.number_of(frame.pixels) for frame in rest_of(source)]
+    numbers = []
+    with pytest.raises(FrameUnreadable if loop else SourceInvalid, match=rf"\d of {COUNT} frames"):
+        numbers.extend(clips.number_of(source.read(index).pixels) for index in range(COUNT))
     assert 0 < len(numbers) < COUNT
     assert numbers == list(range(len(numbers)))
+    if loop:
+        assert clips.number_of(source.read(0).pixels) == 0
+    source.close()
 
 
 @pytest.mark.parametrize("loop", [True, False])

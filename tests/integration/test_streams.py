@@ -91,6 +91,9 @@ def test_a_camera_that_freezes_is_stale_first_then_lost_then_found_again():
             frames.wait_for(3)
     assert first(told, "stale").reason == "no new frame for 1 s"
     assert "stalled" in first(told, "no_signal").reason
+    assert told.states[:4] == ["connecting", "ok", "stale", "no_signal"], (
+        "what the decoder still held is no new picture"
+    )
     assert camera.abandoned == 0
 
 

@@ -11,7 +11,7 @@ import cv2
 
 from agent.core.errors import SourceInvalid, SourceUnavailable
 from agent.sources.camera.address import file_path
-from agent.sources.contract import EndOfStream
+from agent.sources.contract import EndOfStream, FrameUnreadable
 from agent.sources.opencv import arrived, silence
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FALLBACK_FPS = 25.0
 _HIGHEST_FPS = 1000.0
+_ESTIMATE = 0.1
 _TEXT_CODECS = (b"ansi", b"bint", b"xbin", b"idf")
 """FFmpeg draws a text file as a video of its letters; these are the decoders that do."""
 
@@ -34,7 +35,8 @@ class FileSource:
         self._settings = settings
         self._path = Path(file_path(settings.url))
         self._capture = cv2.VideoCapture()
-        self._gave_frames = False
+        self._promised = 0.0
+        self._given = 0
         self.period_s: float | None = None
 
     def open(self) -> None:
@@ -45,9 +47,13 @@ class FileSource:
             SourceInvalid: It is no video.
         """
         silence()
-        self._capture = self._open()
+        self._begin()
         if self._settings.realtime:
             self.period_s = 1.0 / frame_rate(self._capture.get(cv2.CAP_PROP_FPS))
+
+    def _begin(self) -> None:
+        self._capture = self._open()
+        self._promised, self._given = self._capture.get(cv2.CAP_PROP_FRAME_COUNT), 0
 
     def _open(self) -> cv2.VideoCapture:
         if self._path.is_dir():
@@ -72,20 +78,26 @@ class FileSource:
         Raises:
             EndOfStream: That was the last, and the file is not looped.
             SourceUnavailable: The file was taken away between two rounds.
-            SourceInvalid: No frame of it can be decoded.
+            SourceInvalid: No frame of it can be decoded, or it ends long before the end that it promises.
+            FrameUnreadable: A looped file ended so; it begins again.
         """
         good, pixels = self._capture.read()
-        if not good:
-            if not self._gave_frames:
-                raise SourceInvalid(f"{self._path} has no frame that can be decoded", hint=f"ffprobe {self._path}")
-            if not self._settings.loop:
-                raise EndOfStream
-            self._capture.release()
-            self._capture = self._open()
-            self._gave_frames = False
-            return self.read(index)
-        self._gave_frames = True
-        return arrived(pixels, index)
+        if good:
+            self._given += 1
+            return arrived(pixels, index)
+        if not self._given:
+            raise SourceInvalid(f"{self._path} has no frame that can be decoded", hint=f"ffprobe {self._path}")
+        cut = f"{self._path} ends after {self._given} of {self._promised:.0f} frames; it is cut off or damaged"
+        is_cut = is_cut_off(self._given, self._promised)
+        if not self._settings.loop:
+            if is_cut:
+                raise SourceInvalid(cut, hint=f"take the file again from where it came; ffprobe {self._path}")
+            raise EndOfStream
+        self._capture.release()
+        self._begin()
+        if is_cut:
+            raise FrameUnreadable(cut)
+        return self.read(index)
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -95,6 +107,14 @@ class FileSource:
 def frame_rate(told: float) -> float:
     """Frames per second as the file tells it, or 25 where it tells nothing that can be."""
     return told if math.isfinite(told) and 0 < told <= _HIGHEST_FPS else _FALLBACK_FPS
+
+
+def is_cut_off(given: int, promised: float) -> bool:
+    """Whether a file gave clearly fewer frames than its header tells.
+
+    The header's count is exact in MP4 and an estimate from length and rate elsewhere, so a tenth may be missing.
+    """
+    return math.isfinite(promised) and given < (1 - _ESTIMATE) * promised
 
 
 def is_text(fourcc: float) -> bool:

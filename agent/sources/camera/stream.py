@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from agent.sources.camera.settings import CameraSettings
 
 _LONGEST_CATCH_UP_S = 1.0
+_STALLED = 0.95
+"""Share of the read timeout from which on a read has run into it."""
 _WAITED_FOR = 0.5
 """Share of the time between two pictures from which on a picture was waited for."""
 
@@ -68,11 +70,13 @@ class StreamSource:
         """
         began_s = time.monotonic()
         good = self._capture.grab() if self._caught_up else self._grab_newest()
-        if good:
+        # At its timeout FFmpeg gives the pictures that the decoder still held: they are as old as the stall is long.
+        stalled = time.monotonic() - began_s >= _STALLED * self._settings.read_timeout_s
+        if good and not stalled:
             good, pixels = self._capture.retrieve()
             if good:
                 return arrived(pixels, index)
-        if time.monotonic() - began_s < self._settings.read_timeout_s:
+        if not stalled:
             raise SourceUnavailable(f"{self._shown} closed the connection", hint="is the camera still on?")
         raise SourceUnavailable(
             f"{self._shown} stalled: no frame within {self._settings.read_timeout_s:g} s",
