@@ -44,6 +44,8 @@ FIRST_CONNECTION_S = 5.0
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
+_FIRST_HEALTH_S = 2.0
+"""Late enough to be in nobody's way, early enough for whoever looks at a start."""
 _HOPELESS_GRACE_S = 1.0
 """Where no pipeline can ever work there is nothing to deliver but the status."""
 _UNDELIVERED = 4
@@ -156,6 +158,7 @@ class App:
         for source in self._sources.values():
             source.start()
         self._jobs.every(_CHECK_S, "sources", self._check_sources)
+        self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
         self._jobs.start()
 

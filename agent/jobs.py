@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -28,6 +29,11 @@ class Jobs:
     def every(self, seconds: float, name: str, job: Callable[[], None], *, jitter_s: float | None = None) -> None:
         """Call `job` every `seconds`; `jitter_s` spreads what talks to others."""
         self._scheduler.add_job(job, "interval", seconds=seconds, id=name, jitter=jitter_s)
+
+    def after(self, seconds: float, name: str, job: Callable[[], None]) -> None:
+        """Call `job` once, `seconds` from now."""
+        when = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        self._scheduler.add_job(job, "date", run_date=when, id=name)
 
     def start(self) -> None:
         """Begin; the first run of each job comes after its interval."""

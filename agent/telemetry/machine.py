@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,21 +23,28 @@ class MachineFigures:
 
 
 class Machine:
-    """Reads the figures; `cpu_percent` covers the time since the reading before. One thread."""
+    """Reads the figures; `cpu_percent` covers the time since the reading before, the first one that since the start. One thread."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._process = psutil.Process()
-        self._process.cpu_percent()
+        self._before = (self._process.create_time(), 0.0)
 
     def read(self) -> MachineFigures:
         """The figures now."""
         return MachineFigures(
-            cpu_percent=round(self._process.cpu_percent(), 1),
+            cpu_percent=self._cpu_percent(),
             memory_bytes=self._process.memory_info().rss,
             temperature_c=_hottest_c(),
             disk_free_bytes=psutil.disk_usage(str(self._state_dir)).free,
         )
+
+    def _cpu_percent(self) -> float:
+        times = self._process.cpu_times()
+        now_s, busy_s = time.time(), times.user + times.system
+        since_s, busy_before_s = self._before
+        self._before = (now_s, busy_s)
+        return round(100 * (busy_s - busy_before_s) / max(now_s - since_s, 1e-3), 1)
 
 
 def _hottest_c() -> float | None:

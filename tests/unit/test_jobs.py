@@ -75,3 +75,17 @@ def test_jobs_may_be_closed_twice_and_without_a_start():
     jobs.start()
     jobs.close()
     jobs.close()
+
+
+def test_what_comes_once_comes_once():
+    """After its delay, while others go on."""
+    jobs, once, often = Jobs(), threading.Semaphore(0), threading.Semaphore(0)
+    jobs.after(OFTEN_S, "once", once.release)
+    jobs.every(OFTEN_S, "often", often.release)
+    jobs.start()
+    try:
+        assert once.acquire(timeout=DEADLINE_S)
+        assert all(often.acquire(timeout=DEADLINE_S) for _ in range(5))
+        assert not once.acquire(blocking=False)
+    finally:
+        jobs.close()
