@@ -49,10 +49,10 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     found, metadata = read_tflite(path), read_metadata(path)
     try:
         trial = try_model(path, Execution(), TrialLimits())
-    except ModelRefused:
+    except ModelRefused as error:
         if not as_json:
             output.result(None, _file_text(path, found, metadata), as_json=False)
-        raise
+        raise ModelRefused(str(error), hint="convert it again, for the built-in operators of this runtime") from error
     data = {
         "file": str(path),
         **asdict(found),
