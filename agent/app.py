@@ -70,6 +70,7 @@ class App:
             agent_version=__version__,
             backlog_rate_hz=settings.spool.backlog_rate,
             on_link=self._link_changed,
+            on_drop=self._message_dropped,
         )
         self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
         self._shelf = ModelShelf(
@@ -135,7 +136,7 @@ class App:
             log.error(
                 "%d messages stayed undelivered",
                 undelivered,
-                extra={"hint": "is the broker reachable? lineside doctor"},
+                extra={"hint": "is the broker reachable, and may we publish there? lineside doctor"},
             )
         return code or (_UNDELIVERED if undelivered else 0)
 
@@ -222,6 +223,9 @@ class App:
 
     def _link_changed(self, link: LinkState) -> None:
         self._reporter.link(link)
+
+    def _message_dropped(self, reason: str, sentence: str) -> None:
+        self._reporter.drop(reason, sentence)
 
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""

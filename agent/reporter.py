@@ -30,6 +30,8 @@ _FAULTY: dict[SourceStateName, str] = {
     "stale": "source {name} gives no new frames",
 }
 
+LINK_STABLE_S = 60.0
+"""A connection that lasted so long makes up for a refusal before it."""
 _SNAPSHOT_S = 10.0
 
 
@@ -45,6 +47,8 @@ class Reporter:
         self._state: AgentState = "online"
         self._since = now_text()
         self._lock = threading.Lock()
+        self._link: tuple[LinkState, float] | None = None
+        self._link_lock = threading.Lock()
         self._machine: Machine | None = None
         self._sources: dict[str, SourceState] = {}
         self._models: dict[str, ModelState] = {}
@@ -124,16 +128,34 @@ class Reporter:
             self.reasons.clear(f"pipeline/{runner.name}")
 
     def link(self, link: LinkState) -> None:
-        """The connection to the broker changed: being away is no fault of the agent, being refused or replaced is."""
-        if link.state in ("refused", "taken_over"):
-            self.reasons.set("mqtt", f"mqtt: {link.sentence}")
-        else:
-            self.reasons.clear("mqtt")
+        """The connection to the broker changed: being away is no fault of the agent, being refused or replaced is.
+
+        Nobody hears of a refusal while it lasts, so its reason outlives it until the connection has been stable for a while.
+        """
+        with self._link_lock:
+            if self._link is not None and self._link[0] == link:
+                return
+            self._link = (link, time.monotonic())
+            if link.state in ("refused", "taken_over"):
+                self.reasons.set("mqtt", f"mqtt: {link.sentence} (at {now_text()})")
+
+    def _forgive_link(self) -> None:
+        with self._link_lock:
+            if self._link is None:
+                return
+            link, since_s = self._link
+            if link.state == "connected" and time.monotonic() - since_s >= LINK_STABLE_S:
+                self.reasons.clear("mqtt")
+
+    def drop(self, reason: str, sentence: str) -> None:
+        """A message can never be delivered. Said until the end of the session, as it does not come back."""
+        self.reasons.set(f"mqtt/{reason}", f"mqtt: {sentence}")
 
     def health(
         self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
     ) -> None:
-        """Publish the figures of the last `window_s` seconds."""
+        """Publish the figures of the last `window_s` seconds; called once in so many."""
+        self._forgive_link()
         figures = self._figures()
         self._publisher.health(
             Health(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from agent.mqtt.link import FaultKind, Protocol
     from agent.mqtt.settings import Address
 
+_TLS_HERE = "does the broker speak TLS on this port?"
+_WITHOUT_TLS = "mqtts:// and wss:// are with TLS, mqtt:// and ws:// without"
 _UNSUPPORTED_PROTOCOL = 0x84
 _TAKEN_OVER = 0x8E
 _NOT_AUTHORIZED = 0x87
@@ -41,8 +43,8 @@ def unreachable(address: Address, error: Exception) -> LinkFault:
             "unreachable", f"{address} did not answer in time", hint="is the host up, does a firewall stand between?"
         )
     if address.is_tls and isinstance(error, (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        hint = "is it the port for TLS? mqtt:// and ws:// are those without"
-        return LinkFault("unreachable", f"{address} closed the connection in the TLS handshake", hint=hint)
+        what = "closed the connection in the TLS handshake"
+        return LinkFault("unreachable", f"{address} {what}; {_TLS_HERE}", hint=_WITHOUT_TLS)
     why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     return LinkFault("unreachable", f"{address} cannot be reached: {why}", hint="check mqtt.url and the network")
 
@@ -57,8 +59,8 @@ def tls(address: Address, error: ssl.SSLError) -> LinkFault:
     reason = getattr(error, "reason", None) or str(error)  # only OpenSSL's own have the attribute
     if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
         return _client_certificate(address, reason)
-    hint = "is it the port for TLS? mqtt:// and ws:// are those without"
-    return LinkFault("refused", f"{address} does not complete the TLS handshake: {reason}", hint=hint)
+    what = f"does not complete the TLS handshake: {reason}"
+    return LinkFault("refused", f"{address} {what}; {_TLS_HERE}", hint=_WITHOUT_TLS)
 
 
 def _client_certificate(address: Address, why: str) -> LinkFault:
@@ -70,8 +72,9 @@ def _client_certificate(address: Address, why: str) -> LinkFault:
 
 def no_answer(address: Address, waited_s: float) -> LinkFault:
     """Connected, and then nothing. amqtt 0.12.1 does that when MQTT 5 is spoken to it."""
+    what = f"took the connection and did not answer within {waited_s:g} s"
     hint = "is it an MQTT broker? check the port in mqtt.url"
-    return LinkFault("unanswered", f"{address} took the connection and did not answer within {waited_s:g} s", hint=hint)
+    return LinkFault("unanswered", f"{address} {what}{_or_tls(address)}", hint=hint)
 
 
 def silence(address: Address, why: str) -> LinkFault:
@@ -79,7 +82,12 @@ def silence(address: Address, why: str) -> LinkFault:
     if "CERTIFICATE" in why or "UNKNOWN_CA" in why:
         return _client_certificate(address, why.partition("]")[0].rpartition(": ")[2] or why)
     hint = "is it an MQTT broker? its log says why it closed"
-    return LinkFault("silent", f"{address} closed the connection in place of an answer", hint=hint)
+    return LinkFault("silent", f"{address} closed the connection in place of an answer{_or_tls(address)}", hint=hint)
+
+
+def _or_tls(address: Address) -> str:
+    """A port for TLS takes what we say in clear for rubbish, and is silent or closes."""
+    return "" if address.is_tls else f"; {_TLS_HERE}"
 
 
 def connack(address: Address, code: int, name: str, protocol: Protocol) -> LinkFault:

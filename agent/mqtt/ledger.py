@@ -23,6 +23,8 @@ LAST_WORD_S = 1.0
 POISON_TRIES = 5
 """So often in a row a message may be the one at which the broker cuts a new connection; then it is given up."""
 REFUSED = "refused"
+UNDELIVERABLE = (REFUSED, "too_large", "unencodable")
+"""Reasons for which a message that was taken is given up, whatever the connection."""
 _WAIT_S = 0.1
 """How often a sender that waits for room asks whether it may go on waiting."""
 
@@ -126,9 +128,13 @@ class Ledger:
 
     @property
     def undelivered(self) -> int:
-        """All of `queued`, and the notices of QoS 1 that were never confirmed, the last word included once it is owed."""
+        """All of `queued`, what could never be delivered, and the notices of QoS 1 that were never confirmed.
+
+        The last word is one of those once it is owed.
+        """
         with self._changed:
-            return self.queued + self._notices.undelivered
+            never = sum(self._outbox.dropped[reason] for reason in UNDELIVERABLE)
+            return self.queued + never + self._notices.undelivered
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -143,11 +149,11 @@ class Ledger:
 
     # -- the thread that delivers -----------------------------------------------------------------------------------
 
-    def connect(self) -> None:
-        """The broker is there: every notice is said again."""
+    def connect(self, now_s: float) -> None:
+        """The broker is there, at the monotonic time `now_s`: every notice is said again."""
         with self._changed:
             self._has_confirmed = False
-            self._outbox.connect()
+            self._outbox.connect(now_s)
             self._notices.repeat()
 
     def disconnect(self, *, was_short: bool) -> Parcel | Notice | None:
@@ -207,9 +213,10 @@ class Ledger:
     def wait_s(self, now_s: float, *, window: int) -> float | None:
         """After `take` gave None: when there will be something without anybody doing anything, in seconds, or None."""
         with self._changed:
-            return self._outbox.wait_s(now_s) if self._unconfirmed < window else None
+            is_open = self._unconfirmed < window and not self._last_word_is_said
+            return self._outbox.wait_s(now_s) if is_open else None
 
-    def settle(self, ticket: int, reason: str | None = None) -> None:
+    def settle(self, ticket: int, reason: str | None = None) -> Shipment:
         """A shipment is through; or it never will be, for `reason`, under which it is counted."""
         with self._changed:
             shipment = self._on_their_way.pop(ticket)
@@ -223,6 +230,7 @@ class Ledger:
             else:
                 self._outbox.dropped[reason] += 1
                 self._notices.give_up(shipment.what)
+            return shipment
 
     @property
     def owes_confirmation(self) -> bool:
@@ -240,9 +248,10 @@ class Ledger:
             if self._last_word is None:
                 return False
             if not self._last_word_is_said:
-                if now_s < self._deadline_s and (len(self._outbox) or self._on_their_way):
+                owes = len(self._outbox) or self._outbox.owes_repeat or self._on_their_way
+                if now_s < self._deadline_s and owes:
                     return False
-                self._deadline_s = now_s + LAST_WORD_S
+                self._deadline_s = max(self._deadline_s, now_s + LAST_WORD_S)
                 self.say_last_word()
             owed = self._notices.is_waiting or any(isinstance(s.what, Notice) for s in self._on_their_way.values())
             return not owed or now_s >= self._deadline_s

@@ -22,6 +22,8 @@ STABLE_S = 5.0
 """A connection that lasted so long worked; a shorter one counts as a failed try."""
 QUIET_S = 600.0
 """A connection that lasted so long was not fought over."""
+_FIRST_TRIES = 27
+"""So many times the first connection is tried for every 0.25 to 0.5 s, which is 10 s if the broker says no at once."""
 _CUTS_TO_DUEL = 3
 _SILENT_TO_SWITCH = 2
 
@@ -72,10 +74,13 @@ class Retry:
 
     def __init__(self, *, rng: random.Random | None = None) -> None:
         self.protocol: Protocol = "5"
+        self._has_worked = False
+        self._first = Backoff(0.5, 0.5, rng=rng)
         self._away = Backoff(0.5, 30.0, rng=rng)
         self._cut_short = Backoff(0.2, 4.0, rng=rng)
         self._refused = Backoff(60.0, 300.0, rng=rng)
         self._taken_over = Backoff(120.0, 300.0, rng=rng)
+        self._maybe_taken_over = Backoff(10.0, 300.0, rng=rng)
         self._was_told = False  # the broker itself said that it does not speak MQTT 5
         self._silent = 0
         self._cuts = 0
@@ -90,7 +95,8 @@ class Retry:
 
         Returns:
             The next try; `protocol` is the version to try with. Delays, all with jitter: 0.25 to 30 s while the broker is away,
-            0.1 to 4 s if it is there and cuts us, 30 to 300 s if it refuses us, 60 to 300 s if another client has our id.
+            0.25 to 0.5 s at first if it never was there, 0.1 to 4 s if it is there and cuts us, 30 to 300 s if it refuses us, 60
+            to 300 s if it says that another client has our id, 5 to 300 s if it only looks so.
         """
         if worked_s is not None:
             self._it_worked(worked_s)
@@ -104,9 +110,9 @@ class Retry:
             case "protocol":
                 return self._after_no(fault)
             case "lost" if self._cuts >= _CUTS_TO_DUEL:
-                # MQTT 3.1.1 has no word for it, and mosquitto 2.0.11 does not say it in MQTT 5 either.
-                sentence = f"{fault}, {self._cuts} times in a row right after connecting; another client has our client id, or we may not publish there"
-                return NextTry(LinkState("taken_over", sentence), self._taken_over.next_s())
+                # MQTT 3.1.1 has no word for it, and mosquitto 2.0.11 does not say it in MQTT 5 either. A bad network looks the same.
+                sentence = f"{fault}, {self._cuts} times in a row right after connecting; another client has our client id, we may not publish there, or the network is bad"
+                return NextTry(LinkState("taken_over", sentence), self._maybe_taken_over.next_s())
             case "lost" if is_short:
                 # Soon, to see whether the broker is still there: if it is not, this was no other client.
                 return NextTry(LinkState("away", str(fault)), self._cut_short.next_s())
@@ -117,14 +123,21 @@ class Retry:
                     self.protocol = "3.1.1" if self.protocol == "5" else "5"
             case _:
                 self._cut_short.reset()
-        return NextTry(LinkState("away", str(fault)), self._away.next_s())
+        return NextTry(LinkState("away", str(fault)), self._away_s())
+
+    def _away_s(self) -> float:
+        """A broker that starts together with us is awaited for 5 s before the first frame (design, section 4.2)."""
+        is_eager = not self._has_worked and self._first.tries < _FIRST_TRIES
+        return (self._first if is_eager else self._away).next_s()
 
     def _it_worked(self, worked_s: float) -> None:
+        self._has_worked = True
         self._silent = 0
         self._away.reset()
         self._refused.reset()
         if worked_s >= STABLE_S:
             self._cut_short.reset()
+            self._maybe_taken_over.reset()
             if not self._was_told:
                 self.protocol = "5"
         if worked_s >= QUIET_S:

@@ -21,6 +21,11 @@ class Notice:
     qos: int
     is_confirmed: bool = False
 
+    @property
+    def retain(self) -> bool:
+        """The broker keeps every one for late subscribers."""
+        return True
+
 
 class Notices:
     """One notice per topic; the number of topics is its bound. Who is late says the newest only."""

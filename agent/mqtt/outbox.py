@@ -6,8 +6,8 @@ Pure: no thread, no clock, no socket. The publisher holds its lock around every 
 - A *prediction* is sent on `prediction` while the broker is there. One that was taken while it was away, or that was on its way
   when the connection was lost, is history: it goes to `backlog`, in order, slowly enough not to hold up live ones. If it is also
   an event, it goes to `event` only.
-- The newest prediction of a pipeline is repeated on `prediction` after each connect, so that a late subscriber sees it, unless a
-  newer one comes first.
+- The newest prediction of a pipeline is repeated on `prediction` a second after each connect, so that a late subscriber sees it,
+  unless a newer one comes first. The repetition is history only if that prediction had been late.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Channel = Literal["event", "prediction", "backlog"]
 QUEUE_FULL = "queue_full"
+REPEAT_AFTER_S = 1.0
+"""After a connect: so long a repetition waits for a live prediction to take its place, so that nobody gets one twice."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,13 +91,21 @@ class Outbox:
         self._live: deque[Parcel] = deque()
         self._backlog: deque[Parcel] = deque()
         """Older than everything in `_live`; both together are the prediction lane."""
-        self._newest: dict[str, tuple[Prediction, int]] = {}
+        self._newest: dict[str, Parcel] = {}
+        """Of each pipeline the repetition, should it be owed."""
         self._to_repeat: dict[str, None] = {}
+        self._repeat_after_s = REPEAT_AFTER_S
+        self._repeat_due_s = 0.0
         self._was_event = False
 
     def __len__(self) -> int:
         gaps = sum(map(len, self._gaps.values()))
         return len(self._events) + len(self._next_events) + len(self._live) + len(self._backlog) + gaps
+
+    @property
+    def owes_repeat(self) -> bool:
+        """Whether a repetition waits; `len` does not count it, as nobody misses it."""
+        return bool(self._to_repeat)
 
     def has_room(self, *, event: bool, publish: bool) -> bool:
         """Whether a message would be taken without giving up another."""
@@ -111,7 +121,7 @@ class Outbox:
             self._bound_events()
         if not publish:
             return
-        self._newest[prediction.pipeline] = (prediction, qos)
+        self._newest[prediction.pipeline] = Parcel("prediction", prediction, qos, is_late=late, is_repeat=True)
         self._to_repeat.pop(prediction.pipeline, None)
         if self.is_connected:
             self._live.append(Parcel("prediction", prediction, qos, is_event=is_event))
@@ -119,10 +129,11 @@ class Outbox:
             self._backlog.append(Parcel("backlog", prediction, 1, is_late=True))
         self._bound_predictions()
 
-    def connect(self) -> None:
-        """The broker is there."""
+    def connect(self, now_s: float) -> None:
+        """The broker is there, at the monotonic time `now_s`."""
         self.is_connected = True
         self._to_repeat = dict.fromkeys(self._newest)
+        self._repeat_due_s = now_s + self._repeat_after_s
 
     def disconnect(self, on_their_way: Sequence[Parcel]) -> None:
         """The broker is gone. What waits is late from now on, and so is what may not have arrived.
@@ -139,13 +150,17 @@ class Outbox:
         self._backlog.extendleft(reversed([p for p in on_their_way if p.channel == "backlog"]))
         cut_off = [p for p in on_their_way if p.channel == "prediction" and not p.is_repeat] + list(self._live)
         self._backlog.extend(Parcel("backlog", p.message, 1, is_late=True) for p in cut_off if not p.is_event)
+        for newest in self._newest.values():
+            newest.is_late |= any(newest.message is parcel.message for parcel in cut_off)
         self._live.clear()
         self._bound_events()
         self._bound_predictions()
 
     def hurry(self) -> None:
-        """No more live predictions will come, so nothing is held up: the backlog may go as fast as it can."""
+        """No more live predictions will come: none is held up by the backlog, and none will take the place of a repetition."""
         self._backlog_interval_s = 0.0
+        self._repeat_after_s = 0.0
+        self._repeat_due_s = 0.0
 
     def take(self, now_s: float, *, may_confirm: bool = True) -> Parcel | None:
         """The next message to send. Events and live predictions take turns; the backlog has what is left, at its rate.
@@ -156,7 +171,7 @@ class Outbox:
         """
         if not self.is_connected:
             return None
-        parcel = self._take_repeat(may_confirm=may_confirm)
+        parcel = self._take_repeat(may_confirm=may_confirm) if now_s >= self._repeat_due_s else None
         if parcel is None and self._was_event:
             parcel = self._take_live(may_confirm=may_confirm)
         if parcel is None and may_confirm:
@@ -171,8 +186,10 @@ class Outbox:
         return parcel
 
     def wait_s(self, now_s: float) -> float | None:
-        """After `take` gave None: when the backlog's turn is, in seconds from now, or None if it has nothing."""
-        return max(0.0, self._backlog_due_s - now_s) if self._backlog else None
+        """After `take` gave None: when the turn of backlog or repetition is, in seconds from now, or None if there is neither."""
+        due_s = [self._backlog_due_s] if self._backlog else []
+        due_s += [self._repeat_due_s] if self._to_repeat else []
+        return max(0.0, min(due_s) - now_s) if due_s else None
 
     def discard(self, parcel: Parcel, reason: str) -> None:
         """A message that was taken can never be sent: count it, and announce it if it is an event."""
@@ -185,10 +202,10 @@ class Outbox:
 
     def _take_repeat(self, *, may_confirm: bool) -> Parcel | None:
         for pipeline in self._to_repeat:
-            prediction, qos = self._newest[pipeline]
-            if qos == 0 or may_confirm:
+            newest = self._newest[pipeline]
+            if newest.qos == 0 or may_confirm:
                 del self._to_repeat[pipeline]
-                return Parcel("prediction", prediction, qos, is_late=True, is_repeat=True)
+                return newest
         return None
 
     def _take_live(self, *, may_confirm: bool) -> Parcel | None:
@@ -211,8 +228,10 @@ class Outbox:
         while self._predictions() > self._capacity:
             oldest = (self._backlog or self._live).popleft()
             self.dropped[QUEUE_FULL] += 1
-            if self.is_connected and self._newest[oldest.pipeline][0] is oldest.message:
-                self._to_repeat[oldest.pipeline] = None  # others pushed it out; it is still the last of its pipeline
+            newest = self._newest.get(oldest.pipeline)
+            if self.is_connected and newest is not None and newest.message is oldest.message:
+                newest.is_late = True  # others pushed it out; it is still the last of its pipeline
+                self._to_repeat[oldest.pipeline] = None
 
     def _bound_events(self) -> None:
         while len(self._events) > self._capacity:

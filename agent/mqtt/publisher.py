@@ -59,6 +59,7 @@ class Publisher:
         agent_version: str,
         backlog_rate_hz: float = 500.0,
         on_link: Callable[[LinkState], None] = lambda _: None,
+        on_drop: Callable[[str, str], None] = lambda _reason, _sentence: None,
     ) -> None:
         """Store; nothing is opened.
 
@@ -70,11 +71,15 @@ class Publisher:
             agent_version: Stands in birth and will.
             backlog_rate_hz: Late predictions a second, at most.
             on_link: Called once per change of `link`, in the publisher's thread.
+            on_drop: Called with reason and sentence when a message can never be delivered: `refused`, `too_large`, `unencodable`. Once
+                per reason, in the publisher's thread.
         """
         self._settings = settings
         self._topics = topics
         self._client_id = settings.client_id or f"lineside-{device}"
         self._on_link = on_link
+        self._on_drop = on_drop
+        self._dropped_topics: dict[str, set[str]] = {}
         birth = Status(device=device, session=session, state="online", since=now_text(), agent=agent_version)
         will = Status(device=device, session=session, state="offline", since=birth.since, agent=agent_version)
         self._will = Will(topics.status, encode(will))
@@ -137,7 +142,7 @@ class Publisher:
 
         Returns:
             Messages that stayed undelivered: those that wait, those of QoS 1 without the broker's confirmation, those of
-            QoS 0 that were not written. When called twice, the same again.
+            QoS 0 that were not written, and those that could never be delivered. When called twice, the same again.
         """
         self._ledger.stop(Notice(self._topics.status, encode(final), qos=1), time.monotonic() + grace_s)
         self._wake.set()
@@ -154,11 +159,12 @@ class Publisher:
         while True:
             wire: Wire | None = None
             since_s: float | None = None
+            is_last = self._ledger.is_stopping
             try:
                 wire = Wire(self._settings, self._client_id, retry.protocol, self._will)
                 wire.open()
                 since_s = time.monotonic()
-                self._ledger.connect()
+                self._ledger.connect(since_s)
                 sentence = f"connected to {self._settings.address} with MQTT {wire.protocol}"
                 self._set_link(LinkState("connected", sentence))
                 self._deliver(wire, careful=was_short)
@@ -177,26 +183,28 @@ class Publisher:
             owed = self._ledger.owes_confirmation
             poison = self._ledger.disconnect(was_short=was_short)
             if poison is not None:
-                log.error(
-                    "mqtt: a message was dropped: the broker cuts the connection at it, each time",
-                    extra={
-                        "topic": self._topic(poison),
-                        "hint": "may we publish there? see the broker's log and access list",
-                    },
-                )
+                self._tell_drop(REFUSED, self._topic(poison), "the broker cuts the connection at it, each time")
             next_try = retry.after(fault, worked_s, owed=owed)
             self._set_link(next_try.link, hint=fault.hint)
-            if not self._pause(next_try.delay_s):
+            if not self._pause(next_try.delay_s, was_last=is_last):
                 return
 
-    def _pause(self, delay_s: float) -> bool:
-        """Wait for the next try; False if there will be none. While stopping, only a broker that is away is tried again."""
+    def _pause(self, delay_s: float, *, was_last: bool) -> bool:
+        """Wait for the next try; False if there will be none.
+
+        While stopping, a broker that is away is tried again until the deadline, and one where a person must act once more, as
+        that person may have acted.
+
+        Args:
+            delay_s: How long, unless stopping.
+            was_last: The try before began while stopping.
+        """
         until_s = time.monotonic() + delay_s
         if not self._ledger.wait_for_stop(delay_s):
             return True
-        if self._link.state in ("refused", "taken_over"):
-            return False
         now_s = time.monotonic()
+        if self._link.state in ("refused", "taken_over"):
+            return not was_last and now_s < self._ledger.deadline_s
         time.sleep(max(0.0, min(self._ledger.deadline_s, until_s, now_s + _HASTE_S) - now_s))
         return time.monotonic() < self._ledger.deadline_s
 
@@ -248,18 +256,15 @@ class Publisher:
 
     def _ship(self, wire: Wire, shipment: Shipment) -> None:
         what = shipment.what
-        if isinstance(what, Notice):
-            wire.publish(shipment.ticket, what.topic, what.payload, qos=what.qos, retain=True)
-            return
         topic = self._topic(what)
         try:
-            payload = encode(what.stamp(now_text()))
+            payload = what.payload if isinstance(what, Notice) else encode(what.stamp(now_text()))
         except TypeError as error:
-            self._drop(shipment.ticket, "unencodable", f"{error} on {topic}")
+            self._drop(shipment.ticket, "unencodable", str(error))
             return
         if len(payload) + len(topic) + _HEADER_BYTES > wire.largest_bytes:
             # The broker would cut the connection, and again at each new try.
-            self._drop(shipment.ticket, "too_large", f"{len(payload)} of {wire.largest_bytes} bytes on {topic}")
+            self._drop(shipment.ticket, "too_large", f"{len(payload)} bytes, and the broker takes {wire.largest_bytes}")
             return
         wire.publish(shipment.ticket, topic, payload, qos=what.qos, retain=what.retain)
 
@@ -267,10 +272,23 @@ class Publisher:
         return what.topic if isinstance(what, Notice) else getattr(self._topics, what.channel)(what.pipeline)
 
     def _drop(self, ticket: int, reason: str, why: str) -> None:
-        """A message can never be delivered. The first of each reason is logged, all are counted."""
-        if reason not in self._ledger.dropped:
-            log.error("mqtt: a message was dropped: %s", why, extra={"reason": reason})
-        self._ledger.settle(ticket, reason)
+        """A message can never be delivered: count it, and tell."""
+        self._tell_drop(reason, self._topic(self._ledger.settle(ticket, reason).what), why)
+
+    def _tell_drop(self, reason: str, topic: str, why: str) -> None:
+        """The first of each reason and topic is logged, the first of each reason told to the caller."""
+        topics = self._dropped_topics.setdefault(reason, set())
+        if topic in topics:
+            return
+        topics.add(topic)
+        sentence = f"a message on {topic} was dropped: {why}"
+        hint = "may we publish there? see the broker's log and access list" if reason == REFUSED else ""
+        log.error("mqtt: %s", sentence, extra={"reason": reason, "hint": hint})
+        if len(topics) == 1:
+            try:
+                self._on_drop(reason, sentence)
+            except Exception:  # the boundary to the caller: its fault must not end the delivery
+                log.exception("on_drop failed")
 
     def _set_link(self, link: LinkState, *, hint: str = "") -> None:
         with self._link_changed:

@@ -75,7 +75,7 @@ CHANNELS = (
         True,
         "as set",
         (Prediction,),
-        "The last prediction; repeated with `historical` after a reconnect until there is a newer one.",
+        "The last prediction; repeated a second after a reconnect unless there is a newer one.",
     ),
     Channel(
         "event",

@@ -39,18 +39,21 @@ class Address:
         """Read `scheme://host[:port][/path]`.
 
         Raises:
-            ValueError: It is no such address, or holds a user or password. The text never repeats a password.
+            ValueError: It is no such address, or holds a user or password. The text repeats nothing of it, as whatever
+                stands there may be a piece of a password.
         """
+        if "@" in url:
+            raise ValueError("the url must not hold a user or password: set username and password_file")
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise ValueError(f"the url is no address: {error}") from None
-        if "@" in parts.netloc:
-            raise ValueError("the url must not hold a user or password: set username and password_file")
+        except ValueError:
+            raise ValueError(
+                "the url is no address: write scheme://host or scheme://host:port, port 1 to 65535"
+            ) from None
         scheme = next((known for known in DEFAULT_PORTS if known == parts.scheme), None)
         if scheme is None:
-            raise ValueError(f"the url begins with {parts.scheme!r}; it must be mqtt://, mqtts://, ws:// or wss://")
+            raise ValueError("the url must begin with mqtt://, mqtts://, ws:// or wss://")
         if not parts.hostname:
             raise ValueError(f"the url names no host; write {scheme}://host or {scheme}://host:{DEFAULT_PORTS[scheme]}")
         if port == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
 from publishing import TOPICS, Links, publishing, send, status
@@ -124,8 +126,8 @@ def test_what_is_announced_is_retained_and_the_newest_counts(broker, subscriber)
 
 def test_a_message_that_is_too_large_for_the_broker_costs_nothing_but_itself(broker, subscriber):
     """It is counted and announced as a gap; the broker would have cut the connection again and again."""
-    links = Links()
-    with publishing(broker.url, on_link=links) as publisher:
+    links, drops = Links(), []
+    with publishing(broker.url, on_link=links, on_drop=lambda *drop: drops.append(drop)) as publisher:
         send(publisher, 0, event_seq=0, publish=False, result=results.Embedding(vector=[0.125] * 2000))
         send(publisher, 1, event_seq=1, publish=False)
         heard = subscriber.wait_count("/event", 2)
@@ -133,17 +135,37 @@ def test_a_message_that_is_too_large_for_the_broker_costs_nothing_but_itself(bro
         assert heard[0]["reason"] == "too_large"
         assert heard[1]["event_seq"] == 1
         assert publisher.dropped == {"too_large": 1}
+        assert publisher.stop(status("stopped"), 5) == 1
+    assert [link.state for link in links.all] == ["connected"]
+    ((reason, sentence),) = drops
+    assert reason == "too_large"
+    assert TOPICS.event("p") in sentence
+
+
+def test_a_state_that_is_too_large_for_the_broker_costs_nothing_but_itself(broker, subscriber):
+    """A status with a long list of reasons does not cut the device off."""
+    links = Links()
+    with publishing(broker.url, on_link=links) as publisher:
+        publisher.announce(TOPICS.status, status("degraded", ("the camera does not answer",) * 200))
+        send(publisher, 0)
+        subscriber.wait_count("/prediction", 1)
+        assert publisher.dropped == {"too_large": 1}
     assert [link.state for link in links.all] == ["connected"]
 
 
 def test_a_message_that_cannot_be_encoded_costs_nothing_but_itself(broker, subscriber, caplog):
-    """A faulty decoder does not silence the agent."""
-    with publishing(broker.url) as publisher:
-        send(publisher, 0, result=results.Regression(value=object(), unit=None))
-        send(publisher, 1)
-        assert [body["seq"] for body in subscriber.wait_count("/prediction", 1)] == [1]
-        assert publisher.dropped == {"unencodable": 1}
+    """A faulty decoder does not silence the agent; that it is faulty is told once."""
+    drops = []
+    with publishing(broker.url, on_drop=lambda *drop: drops.append(drop)) as publisher:
+        for seq in range(2):
+            send(publisher, seq, result=results.Regression(value=object(), unit=None))
+        send(publisher, 2)
+        assert [body["seq"] for body in subscriber.wait_count("/prediction", 1)] == [2]
+        assert publisher.dropped == {"unencodable": 2}
+        assert publisher.stop(status("stopped"), 5) == 2
+    assert [reason for reason, _ in drops] == ["unencodable"]
     assert "object" in caplog.text
+    assert caplog.text.count(TOPICS.prediction("p")) == 1
 
 
 def test_what_the_broker_forbids_does_not_cut_the_device_off(tmp_path, caplog):
@@ -151,26 +173,56 @@ def test_what_the_broker_forbids_does_not_cut_the_device_off(tmp_path, caplog):
     acl = tmp_path / "acl"
     allowed = [TOPICS.status, TOPICS.prediction("p"), TOPICS.backlog("p")]
     acl.write_text("topic read #\n" + "".join(f"topic write {topic}\n" for topic in allowed))
-    with Mosquitto(options=f"acl_file {acl}") as broker, publishing(broker.url) as publisher:
+    drops = []
+    with (
+        Mosquitto(options=f"acl_file {acl}") as broker,
+        publishing(broker.url, on_drop=lambda *drop: drops.append(drop)) as publisher,
+    ):
         with Subscriber(broker.port) as subscriber:
             send(publisher, 0, event_seq=0, publish=False)
             subscriber.wait_count("/status", 2)
             send(publisher, 1)
             subscriber.wait_for("/prediction", lambda body: body["seq"] == 1)
-            assert publisher.stop(status("stopped"), 60) == 0
+            assert publisher.stop(status("stopped"), 60) == 1
             subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
         # The event; the gap in its place goes to the same topic, and is not counted again.
         assert publisher.dropped == {"refused": 1}
-    assert "a message was dropped" in caplog.text
+    ((reason, sentence),) = drops
+    assert reason == "refused"
+    assert TOPICS.event("p") in sentence
+    assert TOPICS.event("p") in caplog.text
+
+
+def test_a_state_that_the_broker_forbids_is_told(tmp_path):
+    """Else nobody learns why there is none; the rest goes on, and the status may say so."""
+    acl = tmp_path / "acl"
+    allowed = [TOPICS.status, TOPICS.prediction("p")]
+    acl.write_text("topic read #\n" + "".join(f"topic write {topic}\n" for topic in allowed))
+    drops, told = [], threading.Event()
+
+    def on_drop(*drop):
+        drops.append(drop)
+        told.set()
+
+    with Mosquitto(options=f"acl_file {acl}") as broker, publishing(broker.url, on_drop=on_drop) as publisher:
+        publisher.announce(TOPICS.source_state("cam"), source_state("ok"))
+        assert told.wait(30)
+        assert publisher.stop(status("stopped"), 30) == 1
+    ((reason, sentence),) = drops
+    assert reason == "refused"
+    assert TOPICS.source_state("cam") in sentence
 
 
 def test_a_fault_in_the_callers_callback_does_not_end_the_delivery(broker, subscriber, caplog):
     """It is logged with its trace, and messages go on."""
 
-    def broken(_link):
+    def broken(*_):
         raise RuntimeError("the caller's fault")
 
-    with publishing(broker.url, on_link=broken) as publisher:
-        send(publisher, 0)
+    with publishing(broker.url, on_link=broken, on_drop=broken) as publisher:
+        send(publisher, 0, result=results.Regression(value=object(), unit=None))
+        send(publisher, 1)
         subscriber.wait_count("/prediction", 1)
+    assert "on_link failed" in caplog.text
+    assert "on_drop failed" in caplog.text
     assert "the caller's fault" in caplog.text

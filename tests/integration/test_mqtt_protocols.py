@@ -11,6 +11,10 @@ from agent.demo.broker import Amqtt
 pytestmark = needs_mosquitto
 
 
+TAKEN_OVER = b"\xe0\x07\x8e\x05\x1f\x00\x02hi"
+"""DISCONNECT, seven bytes: "session taken over", five bytes of properties: a reason string."""
+
+
 @pytest.fixture
 def broker():
     with Mosquitto() as running:
@@ -76,15 +80,22 @@ def test_messages_travel_in_a_websocket_too():
 
 
 def test_who_is_told_that_another_client_has_its_id_gives_way(broker):
-    """It says what is wrong, and does not throw the other one out again; what waits is not worth a duel either."""
+    """It says what is wrong, and does not throw the other one out again; at the end it looks once whether the other one is gone."""
     links = Links()
-    with Proxy(broker.port) as way, publishing(way.url, on_link=links) as publisher:
-        # DISCONNECT, seven bytes: "session taken over", five bytes of properties: a reason string.
-        way.say(b"\xe0\x07\x8e\x05\x1f\x00\x02hi")
+    with (
+        Proxy(broker.port) as way,
+        Subscriber(broker.port) as subscriber,
+        publishing(way.url, on_link=links) as publisher,
+    ):
+        way.say(TAKEN_OVER)
         assert "client id" in links.wait_for("taken_over").sentence
-        send(publisher, 0)
-        assert publisher.stop(status("stopped"), 30) == 2
+        send(publisher, 0, event_seq=0)
+        assert not publisher.wait_connected(1.0)
         assert way.connections == 1
+        assert publisher.stop(status("stopped"), 30) == 0
+        subscriber.wait_for("/event", lambda body: body["event_seq"] == 0)
+        subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
+        assert way.connections == 2
 
 
 @pytest.mark.parametrize("refuse_5", ["", "answer"], ids=["5", "3.1.1"])

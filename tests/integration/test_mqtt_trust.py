@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from broker import Mosquitto, Subscriber, needs_mosquitto
+from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -142,15 +142,31 @@ def test_a_wrong_password_is_a_refusal_and_in_no_log(keyed_broker, tmp_path, cap
     (tmp_path / "pw").write_text(WRONG)
     links = Links()
     options = {"username": "press", "password_file": tmp_path / "pw"}
-    with publishing(keyed_broker.url, on_link=links, wait_s=0, **options) as publisher:
+    with (
+        Proxy(keyed_broker.port) as way,
+        publishing(way.url, on_link=links, wait_s=0, **options) as publisher,
+    ):
         link = links.wait_for("refused")
         send(publisher, 0)
-        # Refused is refused: stopping does not wait for a change of mind.
-        assert publisher.stop(status("stopped"), 30) == 2
+        # Refused twice is refused: stopping asks once more and does not wait for a change of mind.
+        assert publisher.stop(status("stopped"), 3600) == 2
+        assert way.connections == 2
     assert "password" in link.sentence
     shown = caplog.text + repr(links.all) + "".join(str(vars(record)) for record in caplog.records)
     assert "password_file" in shown
     assert WRONG not in shown
+
+
+def test_a_password_that_was_corrected_delivers_at_the_end_what_waits(keyed_broker, tmp_path):
+    """The next try may be minutes away; who stops has one at once."""
+    (tmp_path / "pw").write_text(WRONG)
+    links = Links()
+    options = {"username": "press", "password_file": tmp_path / "pw"}
+    with publishing(keyed_broker.url, on_link=links, wait_s=0, **options) as publisher:
+        links.wait_for("refused")
+        send(publisher, 0, event_seq=0)
+        (tmp_path / "pw").write_text(PASSWORD)
+        assert publisher.stop(status("stopped"), 30) == 0
 
 
 def test_a_password_file_that_is_missing_is_a_refusal_that_names_it(keyed_broker, tmp_path):
@@ -188,7 +204,17 @@ def test_a_port_without_tls_is_named_as_such(authority, tmp_path):
     links = Links()
     ca_file = authority.write(tmp_path / "ca.pem")
     with Mosquitto() as broker, publishing(secure_url(broker), on_link=links, wait_s=0, ca_file=ca_file):
-        links.wait_for("away", "TLS handshake")
+        links.wait_for("away", "does the broker speak TLS on this port?")
+
+
+def test_a_port_with_tls_is_named_as_such(authority, tmp_path):
+    """The other way round: mqtt:// and the port of mqtts://."""
+    links = Links()
+    with (
+        tls_broker(tmp_path, authority) as broker,
+        publishing(f"mqtt://127.0.0.1:{broker.port}", on_link=links, wait_s=0),
+    ):
+        links.wait_for("away", "does the broker speak TLS on this port?")
 
 
 def test_the_certificate_of_the_device_lets_it_in(authority, tmp_path):

@@ -72,7 +72,15 @@ class Links:
 
 
 @contextlib.contextmanager
-def publishing(url: str, *, on_link=lambda _: None, backlog_rate_hz: float = 500.0, wait_s: float = 10.0, **settings):
+def publishing(
+    url: str,
+    *,
+    on_link=lambda _: None,
+    on_drop=lambda *_: None,
+    backlog_rate_hz: float = 500.0,
+    wait_s: float = 10.0,
+    **settings,
+):
     """A started publisher, connected unless `wait_s` is 0; stopped with the block."""
     publisher = Publisher(
         MqttSettings(url=url, **settings),
@@ -82,6 +90,7 @@ def publishing(url: str, *, on_link=lambda _: None, backlog_rate_hz: float = 500
         agent_version="1.0",
         backlog_rate_hz=backlog_rate_hz,
         on_link=on_link,
+        on_drop=on_drop,
     )
     publisher.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from reporting import DIGEST, TOPICS, Desk, active, failed, refused
@@ -11,7 +12,10 @@ from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
 from agent.mqtt.publisher import LinkState
+from agent.reporter import LINK_STABLE_S
 from agent.sources.runner import SourceStatus
+
+CONNECTED = LinkState("connected", "connected")
 
 
 @pytest.fixture
@@ -19,8 +23,20 @@ def desk(tmp_path):
     return Desk(tmp_path)
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Monotonic time that passes when the test says so."""
+    clock = SimpleNamespace(now_s=1000.0)
+    monkeypatch.setattr("agent.reporter.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    return clock
+
+
 def status(desk):
     return desk.publisher.last(TOPICS.status)
+
+
+def report_health(desk):
+    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
 
 
 def test_the_first_word_is_online(desk):
@@ -52,18 +68,8 @@ def test_the_first_word_is_online(desk):
             lambda desk: desk.reporter.model("parts", active()),
             "model parts was refused: 3 classes, 2 labels",
         ),
-        (
-            lambda desk: desk.reporter.link(LinkState("refused", "the password is wrong")),
-            lambda desk: desk.reporter.link(LinkState("connected", "connected")),
-            "mqtt: the password is wrong",
-        ),
-        (
-            lambda desk: desk.reporter.link(LinkState("taken_over", "another client came")),
-            lambda desk: desk.reporter.link(LinkState("away", "tried again")),
-            "mqtt: another client came",
-        ),
     ],
-    ids=["failed", "stale", "no signal", "refused model", "refused link", "link taken over"],
+    ids=["failed", "stale", "no signal", "refused model"],
 )
 def test_a_fault_degrades_and_its_end_heals(desk, fall, rise, reason):
     """Each is said at once, with its sentence."""
@@ -81,6 +87,53 @@ def test_a_pipeline_that_failed_is_a_reason(desk):
     desk.pipeline.state, desk.pipeline.fault = "ok", None
     desk.reporter.pipeline(desk.pipeline)
     assert status(desk).state == "online"
+
+
+@pytest.mark.parametrize("state", ["refused", "taken_over"])
+def test_a_subscriber_sees_that_the_link_was_refused(desk, clock, state):
+    """While it is refused nobody hears of it; so the reason, with its time, is kept until the connection has been stable."""
+    desk.reporter.link(LinkState(state, "another client came"))
+    (reason,) = status(desk).reasons
+    assert reason.startswith("mqtt: another client came (at 2")
+    desk.reporter.link(CONNECTED)
+    clock.now_s += LINK_STABLE_S - 1
+    report_health(desk)
+    assert (status(desk).state, status(desk).reasons) == ("degraded", [reason])
+    clock.now_s += 1
+    report_health(desk)
+    assert (status(desk).state, status(desk).reasons) == ("online", [])
+
+
+def test_a_connection_that_is_cut_again_is_not_stable(desk, clock):
+    """The minute begins anew with each connection, and time without one does not count."""
+    desk.reporter.link(LinkState("taken_over", "another client came"))
+    for state in (CONNECTED, LinkState("away", "was cut"), CONNECTED):
+        clock.now_s += 0.75 * LINK_STABLE_S
+        desk.reporter.link(state)
+        report_health(desk)
+        assert desk.reporter.status().state == "degraded"
+    clock.now_s += LINK_STABLE_S
+    report_health(desk)
+    assert desk.reporter.status().state == "online"
+
+
+def test_a_link_that_is_refused_for_an_hour_stays_a_reason(desk, clock):
+    """Only a connection ends it."""
+    desk.reporter.link(LinkState("refused", "the password is wrong"))
+    clock.now_s += 3600
+    report_health(desk)
+    assert desk.reporter.status().state == "degraded"
+
+
+def test_a_message_that_was_given_up_is_a_reason(desk):
+    """One per kind of fault, and it stays: what was given up does not come back."""
+    desk.reporter.drop("refused", "a message on t was dropped: Not authorized")
+    desk.reporter.drop("too_large", "a message on u was dropped: 5000 of 4000 bytes")
+    desk.reporter.link(CONNECTED)
+    assert (status(desk).state, status(desk).reasons) == (
+        "degraded",
+        ["mqtt: a message on t was dropped: Not authorized", "mqtt: a message on u was dropped: 5000 of 4000 bytes"],
+    )
 
 
 @pytest.mark.parametrize("state", ["connecting", "connected", "away"])
@@ -108,13 +161,13 @@ def test_since_changes_with_the_state_only(desk, monkeypatch):
     times = iter(f"2026-11-22T00:00:{second:02d}.000000Z" for second in range(60))
     monkeypatch.setattr("agent.reporter.now_text", lambda: next(times))
     began = desk.reporter.status().since
-    desk.reporter.link(LinkState("refused", "no"))
+    desk.reporter.source("cam", failed())
     degraded = status(desk).since
     assert degraded != began
     desk.pipeline.state, desk.pipeline.fault = "failed", ModelRefused("no")
     desk.reporter.pipeline(desk.pipeline)
     assert (status(desk).since, len(status(desk).reasons)) == (degraded, 2)
-    desk.reporter.link(LinkState("connected", "yes"))
+    desk.reporter.source("cam", SourceStatus("ok"))
     assert (status(desk).since, len(status(desk).reasons)) == (degraded, 1)
     desk.pipeline.state, desk.pipeline.fault = "ok", None
     desk.reporter.pipeline(desk.pipeline)
@@ -156,7 +209,7 @@ def test_health_carries_the_figures_of_the_interval(desk):
     """Of pipelines, machine and queue."""
     desk.predict(2.0, 2.0, 4.0)
     desk.source.abandoned = 1
-    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
+    report_health(desk)
     said = desk.publisher.last(TOPICS.health)
     assert isinstance(said, Health)
     figures = said.pipelines["inspect"]

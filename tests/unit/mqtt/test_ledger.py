@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from publishing import prediction
 
 from agent.mqtt.ledger import LAST_WORD_S, POISON_TRIES, Ledger
@@ -30,7 +31,7 @@ def test_notices_go_first_and_the_window_is_kept():
     for seq in range(4):
         put(ledger, seq, event_seq=seq, publish=False)
     ledger.announce("status", b"online", qos=1)
-    ledger.connect()
+    ledger.connect(0.0)
     first = take_all(ledger, window=3)
     assert numbers(first) == ["status", 0, 1]
     ledger.settle(first[0].ticket)
@@ -42,7 +43,7 @@ def test_a_lost_connection_owes_what_was_not_confirmed_in_the_old_order():
     """Confirmed messages are done with; notices are said again all the same."""
     ledger = Ledger(10, 500)
     ledger.announce("status", b"online", qos=1)
-    ledger.connect()
+    ledger.connect(0.0)
     for seq in range(3):
         put(ledger, seq, event_seq=seq, publish=False)
     shipments = take_all(ledger)
@@ -50,7 +51,7 @@ def test_a_lost_connection_owes_what_was_not_confirmed_in_the_old_order():
         ledger.settle(shipment.ticket)
     assert ledger.disconnect(was_short=False) is None
     assert ledger.take(0.0, window=20) is None
-    ledger.connect()
+    ledger.connect(0.0)
     assert numbers(take_all(ledger)) == ["status", 1, 2]
 
 
@@ -62,14 +63,14 @@ def test_the_message_that_the_broker_cuts_us_for_is_given_up_in_the_end():
     put(ledger, 1, event_seq=1, publish=False)
     given_up = []
     for _ in range(POISON_TRIES):
-        ledger.connect()
+        ledger.connect(0.0)
         ledger.settle(ledger.take(0.0, window=1).ticket)
         ledger.take(0.0, window=1)
         given_up.append(ledger.disconnect(was_short=True))
     assert given_up[:-1] == [None] * (POISON_TRIES - 1)
     assert given_up[-1].event_seq == 0
     assert ledger.dropped == {"refused": 1}
-    ledger.connect()
+    ledger.connect(0.0)
     status, gap, event = take_all(ledger)
     assert (status.what.topic, gap.what.message.last, event.what.event_seq) == ("status", 0, 1)
 
@@ -79,7 +80,7 @@ def test_a_broker_that_falls_over_is_no_reason_to_give_a_message_up():
     ledger = Ledger(10, 500)
     put(ledger, 0, event_seq=0, publish=False)
     for _ in range(3 * POISON_TRIES):
-        ledger.connect()
+        ledger.connect(0.0)
         take_all(ledger)
         assert ledger.disconnect(was_short=True) is None
     assert ledger.queued == 1
@@ -90,7 +91,7 @@ def test_the_last_word_comes_when_all_is_delivered():
     """Then there is nothing left to do."""
     ledger = Ledger(10, 500)
     put(ledger, 0)
-    ledger.connect()
+    ledger.connect(0.0)
     ledger.stop(LAST_WORD, deadline_s=100.0)
     assert not ledger.is_done(1.0)
     for shipment in take_all(ledger, now_s=1.0):
@@ -108,7 +109,7 @@ def test_the_last_word_comes_at_the_deadline_and_what_waits_is_undelivered():
     ledger = Ledger(10, 500)
     for seq in range(3):
         put(ledger, seq, event_seq=seq, publish=False)
-    ledger.connect()
+    ledger.connect(0.0)
     take_all(ledger, window=1)
     ledger.stop(LAST_WORD, deadline_s=10.0)
     assert not ledger.is_done(9.0)
@@ -116,6 +117,55 @@ def test_the_last_word_comes_at_the_deadline_and_what_waits_is_undelivered():
     assert numbers(take_all(ledger, now_s=10.0)) == ["status"]
     assert ledger.is_done(10.0 + LAST_WORD_S)
     assert ledger.undelivered == 4
+
+
+def test_the_last_word_alone_has_the_whole_grace_too():
+    """A broker that is slow to confirm `stopped` is waited for as long as one that is slow with events."""
+    ledger = Ledger(10, 500)
+    ledger.connect(0.0)
+    ledger.stop(LAST_WORD, deadline_s=10.0)
+    assert not ledger.is_done(1.0)
+    (word,) = take_all(ledger, now_s=1.0)
+    assert not ledger.is_done(9.0)
+    assert ledger.deadline_s == 10.0
+    ledger.settle(word.ticket)
+    assert ledger.is_done(9.0)
+
+
+def test_a_newest_prediction_that_waits_to_be_repeated_precedes_the_last_word():
+    """Who comes after the end still sees what was last."""
+    ledger = Ledger(10, 500)
+    put(ledger, 0, event_seq=0)
+    ledger.connect(0.0)
+    (event,) = take_all(ledger)
+    ledger.settle(event.ticket)
+    ledger.stop(LAST_WORD, deadline_s=10.0)
+    assert not ledger.is_done(0.1)
+    assert [(s.what.channel, s.what.message.seq) for s in take_all(ledger, now_s=0.1)] == [("prediction", 0)]
+
+
+def test_after_the_deadline_nobody_waits_for_what_is_not_sent_any_more():
+    """Else the thread would turn in a circle until the last word is confirmed."""
+    ledger = Ledger(10, 500)
+    put(ledger, 0)
+    ledger.connect(0.0)
+    ledger.stop(LAST_WORD, deadline_s=0.0)
+    ledger.is_done(0.0)
+    assert numbers(take_all(ledger)) == ["status"]
+    assert ledger.wait_s(0.0, window=20) is None
+
+
+@pytest.mark.parametrize("reason", ["refused", "too_large", "unencodable"])
+def test_what_can_never_be_delivered_is_undelivered(reason):
+    """A prediction and a notice alike; the notice is not said again."""
+    ledger = Ledger(10, 500)
+    put(ledger, 0)
+    ledger.announce("status", b"online", qos=1)
+    ledger.connect(0.0)
+    for shipment in take_all(ledger):
+        assert ledger.settle(shipment.ticket, reason) is shipment
+    assert ledger.dropped == {reason: 2}
+    assert (ledger.queued, ledger.undelivered) == (0, 2)
 
 
 def test_after_the_stop_nothing_is_taken():
@@ -133,7 +183,7 @@ def test_after_the_stop_nothing_is_taken():
 def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
     """It is woken by the delivery, and nothing is dropped."""
     ledger = Ledger(1, 500)
-    ledger.connect()
+    ledger.connect(0.0)
     put(ledger, 0)
     sender = threading.Thread(target=put, args=(ledger, 1), kwargs={"wait": lambda: True})
     sender.start()
@@ -149,6 +199,6 @@ def test_a_sender_does_not_wait_for_a_broker_that_is_away_nor_after_it_was_told_
     ledger = Ledger(1, 500)
     put(ledger, 0, wait=lambda: True)
     put(ledger, 1, wait=lambda: True)
-    ledger.connect()
+    ledger.connect(0.0)
     put(ledger, 2, wait=lambda: False)
     assert ledger.dropped == {"queue_full": 2}

@@ -15,6 +15,7 @@ from agent.mqtt.link import LinkFault, Retry
 from agent.mqtt.settings import Address
 
 ADDRESS = Address("mqtts", "broker", 8883, "")
+PLAIN = Address("mqtt", "broker", 8883, "")
 AWAY = LinkFault("unreachable", "nothing listens")
 LOST = LinkFault("lost", "the connection was cut")
 REFUSED = LinkFault("refused", "wrong password")
@@ -42,10 +43,22 @@ def test_every_delay_lies_in_its_bounds(fault_list):
 def test_a_broker_that_is_away_is_tried_ever_more_slowly_and_at_once_again_after_it_worked():
     """A restart of the broker costs half a second, an outage of a day little traffic."""
     rule = retry()
+    rule.after(LOST, worked_s=60)
     delays = [rule.after(AWAY, None).delay_s for _ in range(12)]
-    assert delays[0] <= 0.5
+    assert delays[0] <= 1
     assert delays[-1] >= 15
     assert rule.after(LOST, worked_s=60).delay_s <= 0.5
+
+
+@given(st.lists(st.sampled_from([AWAY, SILENT, UNANSWERED]), min_size=60, max_size=60), st.randoms())
+def test_the_first_connection_is_tried_for_every_half_second_for_ten_seconds(fault_list, rng):
+    """An agent that starts with its broker finds it within the 5 s that it waits; one whose broker is long gone slows down."""
+    rule = Retry(rng=rng)
+    delays = [rule.after(fault, None).delay_s for fault in fault_list]
+    eager = [delay for number, delay in enumerate(delays) if sum(delays[:number]) < 6]
+    assert all(0.25 <= delay <= 0.5 for delay in eager)
+    assert max(delays) >= 15
+    assert sum(delay for delay in delays[: delays.index(max(delays))] if delay <= 0.5) <= 15
 
 
 def test_a_broker_that_cuts_us_is_left_alone_for_some_seconds():
@@ -103,6 +116,26 @@ def test_being_cut_at_once_three_times_is_a_take_over():
     assert rule.after(LOST, worked_s=100).link.state == "away"
 
 
+def test_a_take_over_that_is_only_guessed_costs_seconds_at_first():
+    """A network that flaps looks the same; a device must not be silent for minutes for that."""
+    rule = retry()
+    delays = [rule.after(LOST, worked_s=1).delay_s for _ in range(12)][2:]
+    assert delays[0] <= 10
+    assert all(later > 1.1 * earlier for earlier, later in zip(delays[:4:2], delays[2:6:2], strict=True))
+    assert 150 <= delays[-1] <= 300
+
+
+def test_a_guess_begins_anew_after_a_connection_that_worked():
+    """Each bad spell of a network costs the same few seconds."""
+    rule = retry()
+    for _ in range(8):
+        rule.after(LOST, worked_s=1)
+    rule.after(LOST, worked_s=30)
+    guess = [rule.after(LOST, worked_s=1) for _ in range(3)][-1]
+    assert guess.link.state == "taken_over"
+    assert guess.delay_s <= 10
+
+
 def test_a_broker_that_restarts_is_no_take_over():
     """While another client has our id, the broker is there all the time."""
     rule = retry()
@@ -142,7 +175,10 @@ def test_a_broker_that_is_deaf_to_5_is_asked_for_3_1_1_the_next_time():
         (faults.farewell(ADDRESS, 0x8B, "Server shutting down"), "lost", "shutting down"),
         (faults.silence(ADDRESS, ""), "silent", "in place of an answer"),
         (faults.silence(ADDRESS, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert"), "refused", "certificate"),
-        (faults.tls(ADDRESS, ssl.SSLError(1, "WRONG_VERSION_NUMBER")), "refused", "TLS handshake"),
+        (faults.tls(ADDRESS, ssl.SSLError(1, "WRONG_VERSION_NUMBER")), "refused", "speak TLS on this port?"),
+        (faults.unreachable(ADDRESS, ConnectionResetError()), "unreachable", "speak TLS on this port?"),
+        (faults.silence(PLAIN, ""), "silent", "speak TLS on this port?"),
+        (faults.no_answer(PLAIN, 3.0), "unanswered", "speak TLS on this port?"),
     ],
 )
 def test_a_fault_names_the_broker_and_what_is_wrong(fault, kind, word):

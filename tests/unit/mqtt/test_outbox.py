@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from publishing import prediction
 
 from agent.core.messages import Gap
-from agent.mqtt.outbox import Outbox
+from agent.mqtt.outbox import REPEAT_AFTER_S, Outbox
 
 
 def put(outbox, seq, *, pipeline="p", event_seq=None, publish=True, qos=0):
@@ -33,7 +33,7 @@ def said(parcel):
 def test_a_live_prediction_goes_to_prediction_and_is_no_history():
     """While the broker is there, nothing is late."""
     outbox = Outbox(10, 500)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 0, qos=1)
     parcel = outbox.take(0)
     message = parcel.stamp("2026-01-01T00:00:00.000000Z")
@@ -44,7 +44,7 @@ def test_a_live_prediction_goes_to_prediction_and_is_no_history():
 def test_an_event_is_sent_on_both_topics_with_its_number_on_one():
     """`event_seq` is set in event messages only, although both share one prediction."""
     outbox = Outbox(10, 500)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 4, event_seq=2)
     seen = {}
     while parcel := outbox.take(0):
@@ -57,25 +57,81 @@ def test_what_was_taken_while_the_broker_was_away_goes_to_backlog_and_the_newest
     outbox = Outbox(10, 500)
     for seq in range(3):
         put(outbox, seq)
-    outbox.connect()
+    outbox.connect(0)
     sent = [taken for now_s in (100.0, 100.1, 100.2) for taken in drain(outbox, now_s)]
     assert sent == [("prediction", 2), ("backlog", 0), ("backlog", 1), ("backlog", 2)]
 
 
-def test_the_last_prediction_is_repeated_on_each_connect_unless_a_newer_one_waits():
-    """A broker that forgot everything knows it again, and an old one never follows a new one."""
+def reconnected_after_one_prediction(now_s=100.0):
+    """An outbox whose prediction 0 was delivered before the connection was lost."""
     outbox = Outbox(10, 500)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 0)
     assert drain(outbox) == [("prediction", 0)]
     outbox.disconnect([])
-    outbox.connect()
-    repeated = outbox.take(0)
-    assert (said(repeated), repeated.is_late) == (("prediction", 0), True)
-    outbox.disconnect([])
-    outbox.connect()
+    outbox.connect(now_s)
+    return outbox
+
+
+def test_the_last_prediction_is_repeated_after_each_connect():
+    """A broker that forgot everything knows it again, from a pipeline that is silent."""
+    outbox = reconnected_after_one_prediction(100.0)
+    assert outbox.owes_repeat
+    assert drain(outbox, 100.0 + 0.9 * REPEAT_AFTER_S) == []
+    assert outbox.wait_s(100.0) == REPEAT_AFTER_S
+    assert drain(outbox, 100.0 + REPEAT_AFTER_S) == [("prediction", 0)]
+    assert not outbox.owes_repeat
+    assert outbox.wait_s(200.0) is None
+
+
+def test_a_pipeline_that_runs_repeats_nothing():
+    """Its next prediction takes the place of the old one, and no subscriber sees one twice."""
+    outbox = reconnected_after_one_prediction(100.0)
     put(outbox, 1)
-    assert drain(outbox) == [("prediction", 1)]
+    assert drain(outbox, 200.0) == [("prediction", 1)]
+
+
+@pytest.mark.parametrize("hurry_first", [True, False])
+def test_in_a_hurry_the_last_prediction_is_repeated_at_once(hurry_first):
+    """Before the agent ends, no newer one comes, and there is no second to lose."""
+    outbox = reconnected_after_one_prediction(100.0)
+    if hurry_first:
+        outbox.disconnect([])
+    outbox.hurry()
+    if hurry_first:
+        outbox.connect(100.0)
+    assert drain(outbox, 100.0) == [("prediction", 0)]
+
+
+def test_a_repeat_is_history_only_if_it_was_late():
+    """What came on time is no history because the broker was restarted; what was made meanwhile or cut off on its way is."""
+    on_time = reconnected_after_one_prediction(100.0)
+    assert not on_time.take(200.0).is_late
+
+    made_while_away = Outbox(10, 500)
+    put(made_while_away, 0)
+    made_while_away.connect(100.0)
+    assert made_while_away.take(200.0).is_late
+
+    for is_taken in (True, False):
+        cut_off = Outbox(10, 500)
+        cut_off.connect(0)
+        put(cut_off, 0)
+        cut_off.disconnect([cut_off.take(0)] if is_taken else [])
+        cut_off.connect(100.0)
+        repeat = cut_off.take(200.0)
+        assert (repeat.channel, repeat.is_late) == ("prediction", True)
+
+
+def test_the_last_prediction_of_a_pipeline_is_not_lost_to_the_many_of_another():
+    """A full lane gives it up, so it is repeated; it comes late and says so."""
+    outbox = Outbox(1, 500)
+    outbox.connect(0)
+    put(outbox, 0, pipeline="slow")
+    put(outbox, 1, pipeline="fast")
+    parcels = [outbox.take(100.0), outbox.take(100.0)]
+    assert [(parcel.pipeline, parcel.is_late) for parcel in parcels] == [("slow", True), ("fast", False)]
+    assert outbox.dropped == {"queue_full": 1}
 
 
 def test_a_late_event_is_not_history_twice():
@@ -83,7 +139,7 @@ def test_a_late_event_is_not_history_twice():
     outbox = Outbox(10, 500)
     put(outbox, 0, event_seq=0)
     put(outbox, 1)
-    outbox.connect()
+    outbox.connect(0)
     channels = drain(outbox, 100.0)
     assert sorted(channels) == [("backlog", 1), ("event", 0), ("prediction", 1)]
 
@@ -91,13 +147,13 @@ def test_a_late_event_is_not_history_twice():
 def test_what_was_on_its_way_is_sent_again_in_order_before_what_waits():
     """A lost connection neither loses nor reorders; what was live is late now."""
     outbox = Outbox(10, 1e9)
-    outbox.connect()
+    outbox.connect(0)
     for seq in range(4):
         put(outbox, seq, event_seq=seq)
         put(outbox, 10 + seq)
     on_their_way = [outbox.take(0) for _ in range(5)]
     outbox.disconnect(on_their_way)
-    outbox.connect()
+    outbox.connect(0)
     everything = []
     now_s = 0.0
     while len(outbox):
@@ -114,7 +170,7 @@ def test_a_full_lane_of_events_gives_up_the_oldest_and_says_so_before_the_next()
     outbox = Outbox(2, 500)
     for seq in range(5):
         put(outbox, seq, event_seq=seq, publish=False)
-    outbox.connect()
+    outbox.connect(0)
     assert drain(outbox) == [("gap", 0, 2), ("event", 3), ("event", 4)]
     assert outbox.dropped == {"queue_full": 3}
 
@@ -122,7 +178,7 @@ def test_a_full_lane_of_events_gives_up_the_oldest_and_says_so_before_the_next()
 def test_a_gap_is_announced_even_if_no_event_follows():
     """An event that is given up after it was taken is announced all the same."""
     outbox = Outbox(2, 500)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 0, event_seq=7, publish=False)
     outbox.discard(outbox.take(0), "too_large")
     assert drain(outbox) == [("gap", 7, 7)]
@@ -132,7 +188,7 @@ def test_a_gap_is_announced_even_if_no_event_follows():
 def test_a_lane_that_overflows_all_the_time_still_sends_events():
     """Behind each gap goes an event, however fast new ones push in."""
     outbox = Outbox(2, 500)
-    outbox.connect()
+    outbox.connect(0)
     numbers = itertools.count()
     for _ in range(4):
         seq = next(numbers)
@@ -151,7 +207,7 @@ def test_a_full_lane_of_predictions_gives_up_history_before_live_ones():
     outbox = Outbox(3, 500)
     for seq in range(3):
         put(outbox, seq)
-    outbox.connect()
+    outbox.connect(0)
     for seq in range(3, 5):
         put(outbox, seq)
     assert not outbox.has_room(event=False, publish=True)
@@ -166,7 +222,7 @@ def test_the_backlog_keeps_its_rate_although_whoever_calls_wakes_late(late_by_s)
     outbox = Outbox(10_000, 500)
     for seq in range(2_000):
         put(outbox, seq)
-    outbox.connect()
+    outbox.connect(0)
     now_s, sent = 1000.0, 0
     while now_s < 1001.0:
         while parcel := outbox.take(now_s):
@@ -180,7 +236,7 @@ def test_live_predictions_are_not_held_up_by_many_late_events():
     outbox = Outbox(1000, 500)
     for seq in range(500):
         put(outbox, seq, event_seq=seq, publish=False)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 500)
     assert ("prediction", 500) in [said(outbox.take(0)) for _ in range(2)]
 
@@ -188,7 +244,7 @@ def test_live_predictions_are_not_held_up_by_many_late_events():
 def test_a_broker_that_confirms_slowly_holds_up_no_prediction_of_qos_0():
     """With the window full, only what needs no confirmation is sent."""
     outbox = Outbox(10, 500)
-    outbox.connect()
+    outbox.connect(0)
     put(outbox, 0, event_seq=0)
     put(outbox, 1)
     taken = [outbox.take(0, may_confirm=False) for _ in range(3)]
@@ -201,7 +257,7 @@ def test_in_a_hurry_the_backlog_has_no_rate():
     outbox = Outbox(100, 1)
     for seq in range(100):
         put(outbox, seq)
-    outbox.connect()
+    outbox.connect(0)
     outbox.hurry()
     assert drain(outbox, 5.0) == [("prediction", 99), *[("backlog", seq) for seq in range(100)]]
 
@@ -222,11 +278,13 @@ class Delivery(RuleBasedStateMachine):
         self.events = dict.fromkeys(self.PIPELINES, 0)
         self.published = {pipeline: [] for pipeline in self.PIPELINES}
         self.plain = {pipeline: set() for pipeline in self.PIPELINES}
+        self.on_time = {pipeline: set() for pipeline in self.PIPELINES}
+        self.late = {pipeline: set() for pipeline in self.PIPELINES}
 
     @initialize(connected=st.booleans())
     def begin(self, connected):
         if connected:
-            self.outbox.connect()
+            self.outbox.connect(self.now_s)
 
     @rule(
         pipeline=st.sampled_from(PIPELINES), is_event=st.booleans(), publish=st.booleans(), qos=st.sampled_from([0, 1])
@@ -239,6 +297,8 @@ class Delivery(RuleBasedStateMachine):
         self.events[pipeline] += is_event
         if publish:
             self.published[pipeline].append(seq)
+            if not self.outbox.is_connected:
+                self.late[pipeline].add(seq)
             if not is_event:
                 self.plain[pipeline].add(seq)
         put(self.outbox, seq, pipeline=pipeline, event_seq=event_seq, publish=publish, qos=qos)
@@ -255,7 +315,10 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: self.on_their_way)
     @rule()
     def confirm(self):
-        self.arrive(self.on_their_way.pop(0))
+        parcel = self.on_their_way.pop(0)
+        self.arrive(parcel)
+        if parcel.channel == "prediction" and not parcel.is_repeat:
+            self.on_time[parcel.pipeline].add(parcel.message.seq)
 
     @precondition(lambda self: self.outbox.is_connected)
     @rule(arrived_unconfirmed=st.integers(0, 10))
@@ -264,14 +327,20 @@ class Delivery(RuleBasedStateMachine):
             self.arrive(parcel)
         self.outbox.disconnect(self.on_their_way)
         self.on_their_way = []
+        for pipeline in self.PIPELINES:
+            self.late[pipeline] |= set(self.published[pipeline]) - self.on_time[pipeline]
 
     @precondition(lambda self: not self.outbox.is_connected)
     @rule()
     def come_back(self):
-        self.outbox.connect()
+        self.outbox.connect(self.now_s)
 
     def arrive(self, parcel):
         self.arrived[parcel.pipeline].append((*said(parcel), parcel.is_late))
+        if parcel.channel == "prediction":
+            seq = parcel.message.seq
+            assert parcel.is_late or seq not in self.late[parcel.pipeline]
+            assert not parcel.is_late or seq not in self.on_time[parcel.pipeline]
 
     @invariant()
     def nothing_grows_without_bound(self):
@@ -282,8 +351,8 @@ class Delivery(RuleBasedStateMachine):
         while self.on_their_way:
             self.confirm()
         if not self.outbox.is_connected:
-            self.outbox.connect()
-        while len(self.outbox) or self.outbox._to_repeat:
+            self.outbox.connect(self.now_s)
+        while len(self.outbox) or self.outbox.owes_repeat:
             self.take(may_confirm=True)
             while self.on_their_way:
                 self.confirm()

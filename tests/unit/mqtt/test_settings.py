@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent.mqtt.settings import Address, MqttSettings
@@ -49,6 +51,20 @@ def test_a_password_in_the_url_is_refused_and_not_repeated():
         MqttSettings(url="mqtt://press:hunter2@broker")
     assert "password_file" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mqtt://press:{}@broker", "press:{}@broker", "mqtt://press:{}", "{}:1883", "mqtt://{}@"]
+)
+@given(password=st.text(alphabet="ω~^℀/?#[]@:%", min_size=1))
+def test_no_piece_of_a_password_gets_into_an_error(url, password):
+    """Whatever is in it and wherever it stands: what is refused is refused in words of our own."""
+    said = ""
+    try:
+        Address.parse(url.format(password))
+    except ValueError as error:
+        said = str(error)
+    assert not set(said) & set("ω~^℀")
 
 
 def test_a_certificate_needs_its_key_and_encryption():
