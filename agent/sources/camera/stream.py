@@ -38,6 +38,7 @@ class StreamSource:
         self._shown = without_password(settings.url)
         self._capture = cv2.VideoCapture()
         self._caught_up = False
+        self._stalled = False
 
     def open(self) -> None:
         """Connect and find the video.
@@ -68,20 +69,27 @@ class StreamSource:
         Raises:
             SourceUnavailable: The server closed the connection or stalled.
         """
-        began_s = time.monotonic()
-        good = self._capture.grab() if self._caught_up else self._grab_newest()
-        # At its timeout FFmpeg gives the pictures that the decoder still held: they are as old as the stall is long.
-        stalled = time.monotonic() - began_s >= _STALLED * self._settings.read_timeout_s
-        if good and not stalled:
+        if self._grab() if self._caught_up else self._grab_newest():
             good, pixels = self._capture.retrieve()
             if good:
                 return arrived(pixels, index)
-        if not stalled:
+        if not self._stalled:
             raise SourceUnavailable(f"{self._shown} closed the connection", hint="is the camera still on?")
         raise SourceUnavailable(
             f"{self._shown} stalled: no frame within {self._settings.read_timeout_s:g} s",
             hint="check the network and the camera's load; a camera that is slower than that needs a longer read_timeout_s",
         )
+
+    def _grab(self) -> bool:
+        """Wait for the next picture.
+
+        At its timeout FFmpeg gives the pictures that the decoder still held. They are as old as the stall is long, so they
+        are none.
+        """
+        began_s = time.monotonic()
+        good = self._capture.grab()
+        self._stalled = time.monotonic() - began_s >= _STALLED * self._settings.read_timeout_s
+        return good and not self._stalled
 
     def _grab_newest(self) -> bool:
         """Pass over the pictures that FFmpeg gathered while it opened: given now, they would be dated half a second late.
@@ -93,7 +101,7 @@ class StreamSource:
         shown_ms = 0.0
         while True:
             began_s = time.monotonic()
-            if not self._capture.grab():
+            if not self._grab():
                 return False
             now_s = time.monotonic()
             before_ms, shown_ms = shown_ms, self._capture.get(cv2.CAP_PROP_POS_MSEC)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from command import lineside
 from reporting import Desk, active, failed, refused
@@ -54,13 +56,14 @@ def test_the_answer_is_shown_for_people(config, desk):
     assert head.startswith("press  degraded since ")
     assert "UTC  (lineside " in head
     assert ", pid 4711, up " in head
-    assert rest == [
+    rate = re.compile(r"(?<=  3  )0\.[45](?=  )")
+    assert [rate.sub("R.R", line) for line in rest] == [
         "  ! source cam failed: no such device",
         "",
         "mqtt  connected, connected to mqtt://127.0.0.1:1883 with MQTT 5; 3 queued, 3 dropped",
         "",
         "pipeline  state  source  model  made  1/s  p50 ms  p99 ms  dropped",
-        "inspect   ok     cam     parts     3  0.5     2.0     4.0        1",
+        "inspect   ok     cam     parts     3  R.R     2.0     4.0        1",
         "",
         "source  state   frames  hung  reason",
         "cam     failed    1234     0  no such device",
