@@ -18,6 +18,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from agent.cli import profile_reference
 from agent.cli.main import app
 from agent.core import errors
+from agent.generated import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -175,19 +176,10 @@ def _errors() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or with `--check` compare them; the exit code."""
-    differ = False
-    for name, text in build().items():
-        path = FOLDER / name
-        if "--check" not in arguments:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            print(f"{path} differs from the code; next: make reference", file=sys.stderr)  # noqa: T201 - a command
-            differ = True
-    return int(differ)
+    return keep(FOLDER, build(), arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

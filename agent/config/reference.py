@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.config import sample
 from agent.config.fields import fields_of
 from agent.config.settings import DeviceSettings, LogSettings, SpoolSettings, SyncSettings
+from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
     BudgetSpec,
@@ -131,19 +132,10 @@ def _sample() -> str:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or with `--check` compare them; the exit code."""
-    differ = False
-    for name, text in build().items():
-        path = FOLDER / name
-        if "--check" not in arguments:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            print(f"{path} differs from the code; next: make reference", file=sys.stderr)  # noqa: T201 - a command
-            differ = True
-    return int(differ)
+    return keep(FOLDER, build(), arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.messages import Gap, Health, ModelState, Prediction, SourceState, Status
 from agent.core.topics import Topics
+from agent.generated import keep
 from agent.mqtt.schemas import Schema, schema_of
 
 if TYPE_CHECKING:
@@ -237,25 +237,8 @@ def _type(field: Schema) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with `--check` compare them: 0 if they are the same, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m agent.mqtt.reference", description="Writes docs/reference/mqtt.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file differs")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files lie (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    files = build()
-    there = {path.name: path.read_text(encoding="utf-8") for path in options.folder.glob("*") if path.is_file()}
-    differing = sorted(name for name in files.keys() | there.keys() if files.get(name) != there.get(name))
-    if options.check:
-        for name in differing:
-            sys.stderr.write(f"{options.folder / name} differs; run python -m agent.mqtt.reference\n")
-        return 1 if differing else 0
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name in differing:
-        if name in files:
-            (options.folder / name).write_text(files[name], encoding="utf-8")
-        else:
-            (options.folder / name).unlink()
-    return 0
+    """Write the files, or with `--check` compare them; the exit code."""
+    return keep(FOLDER, build(), arguments, alone=True)
 
 
 if __name__ == "__main__":
