@@ -144,6 +144,7 @@ def test_the_distance_to_good_ball_screws_tells_the_pitted_ones(tmp_path):
     }
     pairs = np.subtract.outer(score[True], score[False])
     auc = float(np.mean(pairs > 0) + np.mean(pairs == 0) / 2)
+    print(f"AUC {auc:.3f}")
     assert auc >= 0.9
 
 
