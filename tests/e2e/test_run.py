@@ -211,3 +211,14 @@ def test_status_tells_what_the_running_agent_does(tmp_path, broker, subscriber):
         assert second.returncode == 1
         assert f"pid {agent.process.pid}" in second.stderr
         assert agent.stop() == 0
+
+
+def test_every_line_of_the_log_is_json_where_that_is_asked_for(tmp_path, broker, subscriber):
+    """Native code included, which likes to talk to stderr."""
+    write_pictures(tmp_path / "pictures", 3)
+    write_bundle(tmp_path / "tiny")
+    tables = PICTURES + TINY + INSPECT + '[log]\nformat = "json"\n'
+    with Agent(configure(tmp_path, broker.port, tables)) as agent:
+        assert agent.wait() == 0, agent.log
+    entries = [json.loads(line) for line in agent.log.splitlines()]
+    assert any(entry["message"] == "pipeline inspect: ok" for entry in entries)

@@ -10,6 +10,8 @@ import pytest
 from command import environment, lineside
 from line import write_bundle
 
+from cloud_sync import manifest
+
 GOOD = """\
 [device]
 id = "press"
@@ -165,3 +167,17 @@ def test_the_environment_is_part_of_the_configuration(config):
     assert "environment: mqtt.url" in ran.err
     assert "s3cret" not in ran.err + ran.out
     assert "LINESIDE_TEST_ASSETS" not in ran.err
+
+
+def test_a_bundle_that_differs_from_its_manifest_exits_5(tmp_path):
+    """As `run` and `model verify` do."""
+    folder = write_bundle(tmp_path / "b")
+    manifest.write(folder, manifest.describe(folder, "tiny", "1.0.0"))
+    (folder / "labels.txt").write_text("bright\ndark\n")
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        '[sources.s]\ntype = "images"\nurl = "."\n[models.m]\npath = "b"\n[pipelines.p]\nsource = "s"\nmodel = "m"\n'
+    )
+    ran = lineside("check", config)
+    assert ran.code == 5
+    assert "labels.txt has another sha256" in ran.err

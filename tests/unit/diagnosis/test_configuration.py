@@ -72,3 +72,13 @@ def test_golden_samples_of_a_bare_model_lie_beside_it(tmp_path):
     }
     found = model_findings(settings_of(models={"m": bare}, pipelines={"p": {"source": "s", "model": "m"}}))
     assert ["no-picture.png is no picture" in finding.message for finding in found] == [True]
+
+
+def test_a_model_of_samples_is_refused_where_every_source_gives_pictures(tmp_path):
+    """Before it runs, not at its first frame."""
+    toml = CLASSIFIER_TOML.split("[decision]")[0].replace("classification", "anomaly").replace('"image"', '"window"')
+    folder = write_bundle(
+        tmp_path / "b", toml=toml.replace('"classifier"', '"autoencoder"'), model=tiny_models.autoencoder(16)
+    )
+    found = model_findings(settings_of(models={"m": {"path": folder}}, pipelines={"p": {"source": "s", "model": "m"}}))
+    assert ["takes a window, and every source gives pictures" in finding.message for finding in found] == [True]

@@ -15,7 +15,7 @@ from line import CLASSIFIER_TOML, write_bundle
 
 from agent.core.errors import ModelRefused, NotTrusted
 from agent.models.bundle import open_bundle
-from agent.models.execution import Execution, TrialLimits
+from agent.models.execution import Delegate, Execution, TrialLimits
 from agent.models.loading import load_model
 from agent.models.proving import prove
 from cloud_sync.manifest import file_sha256
@@ -179,3 +179,41 @@ def test_inspect_says_what_is_in_a_file_and_whether_the_runtime_takes_it(tmp_pat
     assert "NoSuchOperator" in refused.stdout
     assert "NoSuchOperator" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_budget_that_this_machine_misses_is_a_warning(tmp_path):
+    """Also without golden samples; the machine at hand may not be the one that is meant."""
+    toml = CLASSIFIER_TOML + "[budget]\np99_ms = 0.000001\n"
+    proof = proof_of(write_bundle(tmp_path / "b", toml=toml))
+    assert proof.holds
+    assert "over-budget" in [finding.code for finding in proof.findings]
+
+
+def test_a_detector_that_reports_less_than_it_rejects_is_a_warning(tmp_path):
+    """`min_score` below `output.threshold`: what is not reported rejects nothing."""
+    toml = CLASSIFIER_TOML.replace("classification", "detection").replace(
+        'decode = "classifier"', 'decode = "ssd"\nthreshold = 0.8'
+    )
+    model = load_model(open_bundle(write_bundle(tmp_path / "b", toml=toml, model=tiny_models.ssd_like())), Execution())
+    assert "reject-below-threshold" in [finding.code for finding in model.findings]
+
+
+def test_a_quantized_model_without_xnnpack_is_a_finding_also_where_it_was_asked_for(tmp_path):
+    """It may be 20 times slower, and somebody may have forgotten it."""
+    how = Execution(delegates=(Delegate("none"),))
+    model = load_model(open_bundle(write_bundle(tmp_path / "b")), how)
+    assert model.reference.delegate == "none"
+    assert "no-xnnpack" in [finding.code for finding in model.findings]
+
+
+def test_the_runtime_does_not_talk_into_our_output(tmp_path):
+    """LiteRT tells stderr of each delegate that it makes."""
+    assert "INFO" not in lineside("model", "verify", golden_bundle(tmp_path / "b")).stderr
+
+
+def test_a_file_is_no_bundle(tmp_path):
+    """The sentence says what to do with it."""
+    (tmp_path / "model.tflite").write_bytes(tiny_models.classifier())
+    refused = lineside("model", "pack", tmp_path / "model.tflite")
+    assert refused.returncode == 1
+    assert "is a file, and a bundle is a folder" in refused.stderr
