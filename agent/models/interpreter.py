@@ -6,29 +6,27 @@ child process first (`agent.models.trial`) may crash this process: native code d
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import os
-import threading
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.execution import Execution
+from agent.models.native_talk import without_native_talk
 from agent.models.tensors import TensorInfo
 
-try:
-    from ai_edge_litert import interpreter as _litert
-except ImportError:
-    from tflite_runtime import interpreter as _litert
+with without_native_talk():
+    try:
+        from ai_edge_litert import interpreter as _litert
+    except ImportError:
+        from tflite_runtime import interpreter as _litert
 
-    _PACKAGE, _RUNTIME = "tflite-runtime", "tflite-runtime"
-else:
-    _PACKAGE, _RUNTIME = "ai-edge-litert", "litert"
+        _PACKAGE, _RUNTIME = "tflite-runtime", "tflite-runtime"
+    else:
+        _PACKAGE, _RUNTIME = "ai-edge-litert", "litert"
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -39,8 +37,6 @@ _FAULTS = (ValueError, RuntimeError, OSError, MemoryError, TypeError)
 """What the bindings raise for files and inputs that they refuse."""
 _LONGEST_SENTENCE = 240
 _PLAIN = Execution()
-_STDERR = 2
-_TALK = threading.Lock()
 
 
 def runtime_version() -> str:
@@ -141,26 +137,10 @@ def _build(path: Path, threads: int, delegate: Delegate) -> Any:
         kwargs["experimental_delegates"] = [_litert.load_delegate(delegate.library, delegate.options)]
     if delegate.kind == "none":
         kwargs["experimental_op_resolver_type"] = _litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with _without_its_talk():
+    with without_native_talk():
         native = _litert.Interpreter(**kwargs)
         native.allocate_tensors()
     return native
-
-
-@contextlib.contextmanager
-def _without_its_talk() -> Iterator[None]:
-    """Keep what the runtime writes to stderr out of our output: faults are in its exceptions, the rest is chatter.
-
-    The descriptor belongs to the whole process, so one thread at a time; our own log writes to a copy of it.
-    """
-    with _TALK, open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
-        stderr = os.dup(_STDERR)
-        os.dup2(nowhere.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
 
 
 def _tensor_info(details: dict[str, Any]) -> TensorInfo:

@@ -139,7 +139,7 @@ def _handler(form: LogFormat) -> logging.Handler:
 
 
 def _own_stderr() -> TextIO:
-    """A copy of stderr, so that no entry is lost while native code is kept from writing there (`agent.models.interpreter`)."""
+    """A copy of stderr, so that no entry is lost while native code is kept from writing there (`agent.models.native_talk`)."""
     try:
         copy = os.dup(sys.stderr.fileno())
     except (OSError, ValueError):  # stderr is no file, as in some tests
