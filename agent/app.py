@@ -28,6 +28,8 @@ from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.inspector import Identity
+from agent.pipeline.intake import Intake
+from agent.pipeline.motion import MotionGate
 from agent.pipeline.runner import Feed, PipelineRunner
 from agent.reporter import Reporter
 from agent.sources.catalog import make_source
@@ -101,10 +103,16 @@ class App:
         pipelines = {}
         for name, settings in self._settings.pipelines.items():
             source = self._sources[settings.source]
+            intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None)
             pipelines[name] = PipelineRunner(
                 name,
                 settings,
-                Feed(source.subscribe(name), finite=not source.live, shared=readers[settings.source] > 1),
+                Feed(
+                    source.subscribe(name, intake.admit),
+                    intake,
+                    finite=not source.live,
+                    shared=readers[settings.source] > 1,
+                ),
                 load=partial(self._shelf.load, settings),
                 sink=self._publisher,
                 identity=identity,

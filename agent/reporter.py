@@ -223,5 +223,6 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         latency_p99_ms=p99_ms,
         predictions=runner.figures.predictions,
         drops=runner.drops() | unreadable,
+        stale=runner.late,
         reason=str(runner.fault) if runner.fault else None,
     )

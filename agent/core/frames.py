@@ -20,6 +20,7 @@ class Frame:
         captured_ns: Wall clock in nanoseconds since the epoch: the driver's time where it gives one, else the moment
             the decoded picture was handed over.
         handed_over_ns: `time.perf_counter_ns()` when the source handed the frame over; latencies start here.
+        age_ns: How long before the hand-over the driver took the picture; 0 where it does not say.
         file: Name of the file the frame is, for folders of images; None for streams.
     """
 
@@ -27,4 +28,5 @@ class Frame:
     index: int
     captured_ns: int
     handed_over_ns: int
+    age_ns: int = 0
     file: str | None = None

@@ -138,6 +138,8 @@ class PipelineHealth:
     """Since the session began."""
     drops: dict[str, int]
     """Frames or messages dropped on purpose since the session began, by reason."""
+    stale: int
+    """Predictions later than the pipeline's `deadline_ms`, since the session began."""
     reason: str | None = None
 
 

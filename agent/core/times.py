@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from datetime import datetime, timezone
 
+_LOW_62_BITS, _LOW_48_BITS = (1 << 62) - 1, (1 << 48) - 1
+_RANDOM_12_BITS = int.from_bytes(os.urandom(2), "big") >> 4
 _last_second: tuple[int, str] = (-1, "")
 
 
@@ -29,10 +32,16 @@ def now_text() -> str:
     return utc_text(time.time_ns())
 
 
+_count = itertools.count(int.from_bytes(os.urandom(8), "big") >> 3)
+
+
 def new_id() -> str:
-    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits."""
-    ms = time.time_ns() // 1_000_000
-    rand = int.from_bytes(os.urandom(10), "big")
-    value = (ms << 80) | (0x7 << 76) | ((rand >> 68) << 64) | (0b10 << 62) | (rand & ((1 << 62) - 1))
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter from a random start.
+
+    The counter (section 6.2, method 2) makes ids of one process differ and sort within a millisecond, without a system call for each.
+    Its 62 bits are the low ones; the 12 above them are random per process.
+    """
+    ms, tail = time.time_ns() // 1_000_000, next(_count) & _LOW_62_BITS
+    return (
+        f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{_RANDOM_12_BITS:03x}-{0x8000 | tail >> 48:04x}-{tail & _LOW_48_BITS:012x}"
+    )

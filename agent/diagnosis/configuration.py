@@ -63,7 +63,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
             findings += prove(bundle, how, settings.runtime.limits()).findings
             for pipeline in settings.pipelines.values():
                 if pipeline.model == name and pipeline.decision is not None:
-                    load_model(bundle, how, decision=pipeline.decision).close()
+                    load_model(bundle, how, decision=pipeline.decision, region=pipeline.seen).close()
         except LinesideError as error:
             findings.append(Finding(error.code, "error", f"models.{name}: {error}", error.hint))
     return findings

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from agent.models.bundle import Bundle
-    from agent.models.contract import Model
+    from agent.models.loading import LoadedModel
     from agent.models.spec import GoldenSpec
 
 _LABELS = "labels.csv"
@@ -77,7 +78,7 @@ class GoldenReport:
 _WRONG_SHOWN = 20
 
 
-def judge(bundle: Bundle, model: Model) -> GoldenReport | None:
+def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
     """Run the golden samples of a bundle.
 
     Args:
@@ -97,9 +98,11 @@ def judge(bundle: Bundle, model: Model) -> GoldenReport | None:
     wrong, times_ms = [], []
     found = samples(bundle.folder or bundle.model.parent, golden)
     for sample in found:
-        outcome = model.predict(read_sample(sample.path))
-        times_ms.append((outcome.decoded_ns - outcome.started_ns) / 1e6)
-        got = _label(outcome.result) if sample.by == "label" else str(decide(outcome.result, model.rule))
+        pixels = read_sample(sample.path)
+        began_ns = time.perf_counter_ns()
+        result = model.predict(pixels)
+        times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
+        got = _label(result) if sample.by == "label" else str(decide(result, model.rule))
         if got != sample.expected:
             wrong.append(f"{sample.path.name}: expected {sample.expected}, got {got}")
     p99_ms = float(np.percentile(times_ms, 99))

@@ -9,7 +9,7 @@ import numpy as np
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.pixels import ImageInput
-from agent.models.placement import Placement
+from agent.models.placement import Placement, Region
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,13 +31,18 @@ class ModelInput(Protocol):
         ...
 
 
-def make_input(spec: InputSpec, tensor: TensorInfo) -> ModelInput:
+def make_input(spec: InputSpec, tensor: TensorInfo, region: Region = Region()) -> ModelInput:  # noqa: B008 - it is a constant
     """The way into `tensor` that `[input]` asks for.
+
+    Args:
+        spec: The bundle's `[input]`.
+        tensor: The model's input.
+        region: The part of a picture that the model sees; what is no picture has no part.
 
     Raises:
         ModelRefused: The tensor does not fit: says what was found and what was expected.
     """
-    return ImageInput(spec, tensor) if spec.kind == "image" else ArrayInput(spec, tensor)
+    return ImageInput(spec, tensor, region) if spec.kind == "image" else ArrayInput(spec, tensor)
 
 
 class ArrayInput:

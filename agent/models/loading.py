@@ -6,31 +6,48 @@ Called in the pipeline's thread, which then owns the model. The file was tried i
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import ModelReference
-from agent.models.contract import Outcome
+from agent.models.contract import Inferred, Prepared
 from agent.models.decoders import Context, make_decoder
 from agent.models.inputs import make_input, range_findings
 from agent.models.interpreter import Interpreter, runtime_version
+from agent.models.placement import Region
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from agent.core.results import Result
     from agent.models.bundle import Bundle
     from agent.models.execution import Execution
+    from agent.models.inputs import ModelInput
     from agent.models.spec import DecisionSpec, ModelSpec
+    from agent.models.tensors import TensorInfo
+
+_SPARE_TENSORS = 8
+"""More are never on their way: two frames that wait, one being inferred, two being finished."""
 
 
-def load_model(bundle: Bundle, how: Execution, *, decision: DecisionSpec | None = None) -> LoadedModel:
+def load_model(
+    bundle: Bundle,
+    how: Execution,
+    *,
+    decision: DecisionSpec | None = None,
+    region: Region = Region(),  # noqa: B008 - it is a constant
+) -> LoadedModel:
     """Load a bundle into an interpreter of its own and run it once, so that the first frame finds its buffers ready.
 
     Args:
         bundle: What `agent.models.bundle` opened and `agent.models.trial` has proven.
         how: Threads and delegates.
         decision: Of the pipeline, in place of the bundle's.
+        region: The part of each frame that the model sees.
 
     Raises:
         ModelRefused: The runtime refuses the file, or its tensors do not fit their description: says what was found and
@@ -38,15 +55,35 @@ def load_model(bundle: Bundle, how: Execution, *, decision: DecisionSpec | None 
     """
     spec = bundle.spec if decision is None else bundle.spec.model_copy(update={"decision": decision})
     interpreter = Interpreter(bundle.model, how)
-    model = LoadedModel(bundle, spec, interpreter)
+    model = LoadedModel(bundle, spec, interpreter, region)
     interpreter.invoke()
     return model
 
 
-class LoadedModel:
-    """A model with its own interpreter. Every method belongs to one thread."""
+class TensorFiller:
+    """Fills tensors that go round: as many as are on their way at the same time. Implements `agent.models.contract.Preparer`."""
 
-    def __init__(self, bundle: Bundle, spec: ModelSpec, interpreter: Interpreter) -> None:
+    def __init__(self, model_input: ModelInput, tensor: TensorInfo) -> None:
+        self._fill = model_input.fill
+        self._shape, self._dtype = tensor.shape, tensor.dtype
+        self._spare: deque[npt.NDArray[Any]] = deque(maxlen=_SPARE_TENSORS)
+
+    def prepare(self, pixels: npt.NDArray[Any]) -> Prepared:
+        """Fill a tensor; see `agent.models.contract.Preparer`."""
+        began_ns = time.perf_counter_ns()
+        tensor = self._spare.popleft() if self._spare else np.zeros(self._shape, self._dtype)
+        placement = self._fill(pixels, tensor)
+        return Prepared(tensor, placement, began_ns, time.perf_counter_ns())
+
+    def recycle(self, prepared: Prepared) -> None:
+        """Take a tensor back; see `agent.models.contract.Preparer`."""
+        self._spare.append(prepared.tensor)
+
+
+class LoadedModel:
+    """A model with its own interpreter. Implements `agent.models.contract.Model`."""
+
+    def __init__(self, bundle: Bundle, spec: ModelSpec, interpreter: Interpreter, region: Region) -> None:
         """Put the parts together.
 
         Raises:
@@ -55,8 +92,10 @@ class LoadedModel:
         if len(interpreter.inputs) != 1:
             found = ", ".join(tensor.describe() for tensor in interpreter.inputs)
             raise ModelRefused(f"{bundle.title} has {len(interpreter.inputs)} inputs ({found}), one was expected")
+        self._tensor = interpreter.inputs[0]
+        self._spec, self._region = spec.input, region
         try:
-            self._input = make_input(spec.input, interpreter.inputs[0])
+            self._filler = self.preparer()
             self._decode = make_decoder(
                 spec, interpreter.inputs, interpreter.outputs, bundle.labels, bundle.references
             ).decode
@@ -77,21 +116,41 @@ class LoadedModel:
             delegate=interpreter.delegate,
         )
 
-    def predict(self, pixels: npt.NDArray[Any]) -> Outcome:
-        """Run the model on one frame; see `agent.models.contract.Model`."""
+    def preparer(self) -> TensorFiller:
+        """A new one; see `agent.models.contract.Model`."""
+        return TensorFiller(make_input(self._spec, self._tensor, self._region), self._tensor)
+
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Run the interpreter; see `agent.models.contract.Model`."""
         interpreter = self._interpreter
         if interpreter is None:
             raise ModelRefused(f"{self.reference.name} is closed")
         now = time.perf_counter_ns
-        started_ns = now()
-        view = interpreter.input_view()
-        placement = self._input.fill(pixels, view)
-        del view  # the runtime must not invoke while somebody holds its buffer
-        prepared_ns = now()
+        began_ns = now()
+        interpreter.set_input(prepared.tensor)
+        invoke_ns = now()
         interpreter.invoke()
         invoked_ns = now()
-        result = self._decode(interpreter.read_outputs(), Context(interpreter.input_view(), placement))
-        return Outcome(result, started_ns, prepared_ns, invoked_ns, now())
+        return Inferred(interpreter.read_outputs(), prepared, began_ns, invoke_ns, invoked_ns)
+
+    def decode(self, inferred: Inferred) -> Result:
+        """What the outputs say; see `agent.models.contract.Model`."""
+        prepared = inferred.prepared
+        return self._decode(inferred.outputs, Context(prepared.tensor, prepared.placement))
+
+    def predict(self, pixels: npt.NDArray[Any]) -> Result:
+        """All three steps at once, for whoever is in no hurry.
+
+        Args:
+            pixels: See `agent.models.contract.Preparer.prepare`.
+
+        Raises:
+            ModelRefused: The interpreter failed.
+        """
+        prepared = self._filler.prepare(pixels)
+        result = self.decode(self.infer(prepared))
+        self._filler.recycle(prepared)
+        return result
 
     def close(self) -> None:
         """Let the interpreter go. May be called twice."""

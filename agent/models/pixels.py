@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from agent.core.errors import ModelRefused
-from agent.models.placement import Area, Placement, Size, plan
+from agent.models.placement import Area, Placement, Region, Size, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +63,20 @@ def quantization_table(mean: Sequence[float], std: Sequence[float], tensor: Tens
 class ImageInput:
     """Fills one input tensor with frames. Not thread-safe: one per interpreter."""
 
-    def __init__(self, spec: InputSpec, tensor: TensorInfo) -> None:
+    def __init__(self, spec: InputSpec, tensor: TensorInfo, region: Region = Region()) -> None:  # noqa: B008 - it is a constant
         """Check that frames can fill the tensor, and work out the table.
 
         Args:
             spec: The bundle's `[input]`.
             tensor: The model's input.
+            region: The part of each frame that the model sees.
 
         Raises:
             ModelRefused: The tensor is no image, its type is not supported, or colour, mean or std do not fit it.
         """
         _check(spec, tensor)
         self._spec = spec
+        self._region = region
         self._shape, self._dtype = tensor.shape, np.dtype(tensor.dtype)
         self._size = Size(*tensor.shape[1:3])
         self._interpolation = _INTERPOLATIONS[spec.interpolation]
@@ -138,7 +140,9 @@ class ImageInput:
     def _adapt(self, frame_shape: tuple[int, ...]) -> None:
         """Plan for frames of another size or colour; cameras change them rarely."""
         self._read: Area
-        self._read, self._written, self._placement = plan(self._spec.fit, Size(*frame_shape[:2]), self._size)
+        self._read, self._written, self._placement = plan(
+            self._spec.fit, Size(*frame_shape[:2]), self._size, self._region
+        )
         self._conversion = _CONVERSIONS.get(("gray" if len(frame_shape) == 2 else "color", self._spec.color))  # noqa: PLR2004
         self._canvas = np.full((*self._size, *frame_shape[2:]), PADDING, np.uint8)
         self._inner = self._canvas[self._written.slices]

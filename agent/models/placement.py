@@ -37,6 +37,23 @@ class Area(NamedTuple):
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
+class Region(NamedTuple):
+    """A part of the source frame, in 0..1 of its width and height; the default is all of it."""
+
+    x_min: float = 0.0
+    y_min: float = 0.0
+    x_max: float = 1.0
+    y_max: float = 1.0
+
+    def area(self, frame: Size) -> Area:
+        """The pixels of a frame that the region covers, at least one."""
+        top, left = (
+            min(round(low * size), size - 1) for low, size in ((self.y_min, frame.height), (self.x_min, frame.width))
+        )
+        bottom, right = round(self.y_max * frame.height), round(self.x_max * frame.width)
+        return Area(top, left, max(bottom - top, 1), max(right - left, 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The rectangle that the whole source frame covers, in units of the input's width and height.
@@ -76,7 +93,7 @@ class Placement:
         return _cells(self.top, self.height, height), _cells(self.left, self.width, width)
 
 
-def plan(fit: Fit, frame: Size, target: Size) -> tuple[Area, Area, Placement]:
+def plan(fit: Fit, frame: Size, target: Size, region: Region = Region()) -> tuple[Area, Area, Placement]:  # noqa: B008 - it is a constant
     """How a frame fits an input.
 
     Args:
@@ -84,17 +101,19 @@ def plan(fit: Fit, frame: Size, target: Size) -> tuple[Area, Area, Placement]:
             centred part of the frame that has the input's aspect ratio.
         frame: Size of the source frame.
         target: Size of the model's input.
+        region: The part of the frame that is looked at; the rest might as well not be there.
 
     Returns:
         The area of the frame that is read, the area of the input that it is resized to, and where the whole frame lies.
     """
-    read, written = Area(0, 0, *frame), Area(0, 0, *target)
+    read, written = region.area(frame), Area(0, 0, *target)
     if fit == "letterbox":
-        scale = min(target.height / frame.height, target.width / frame.width)
-        written = _centred(frame, scale, within=target)
+        scale = min(target.height / read.height, target.width / read.width)
+        written = _centred(Size(read.height, read.width), scale, within=target)
     elif fit == "crop":
-        scale = min(frame.height / target.height, frame.width / target.width)
-        read = _centred(target, scale, within=frame)
+        scale = min(read.height / target.height, read.width / target.width)
+        inner = _centred(target, scale, within=Size(read.height, read.width))
+        read = Area(read.top + inner.top, read.left + inner.left, inner.height, inner.width)
     zoom_x, zoom_y = written.width / read.width, written.height / read.height
     placement = Placement(
         left=(written.left - read.left * zoom_x) / target.width,

@@ -80,7 +80,7 @@ class ModelShelf:
                     version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"
                 )
                 self._prover.prove(bundle.model, how, self._runtime.limits())
-                model = load_model(bundle, how, decision=pipeline.decision)
+                model = load_model(bundle, how, decision=pipeline.decision, region=pipeline.seen)
             except LinesideError as error:
                 self._reject(name, found, error)
                 raise

@@ -181,6 +181,8 @@ def _child() -> None:
     os.dup2(2, 1)  # native code may print; what it says is no report
     order = json.loads(sys.stdin.read())
 
+    import numpy as np  # noqa: PLC0415 - so does the parent
+
     from agent.models.interpreter import Interpreter, runtime_version  # noqa: PLC0415 - settings import this module, not LiteRT
 
     _limit_memory(order["memory_bytes"])
@@ -189,8 +191,8 @@ def _child() -> None:
         how = Execution(order["how"]["threads"], tuple(Delegate(**delegate) for delegate in order["how"]["delegates"]))
         interpreter = Interpreter(Path(order["path"]), how)
         report_to.write("invoked\n")
-        for position in range(len(interpreter.inputs)):
-            interpreter.input_view(position).fill(0)
+        for position, tensor in enumerate(interpreter.inputs):
+            interpreter.set_input(np.zeros(tensor.shape, tensor.dtype), position)
         interpreter.invoke()
         began_ns = time.perf_counter_ns()
         interpreter.invoke()

@@ -47,7 +47,7 @@ class Shipment:
 
 
 class Ledger:
-    """`put`, `announce`, `stop` and the properties: any thread. The rest: the thread that delivers."""
+    """`put`, `announce`, `stop` and the properties: any thread. The rest: one thread at a time, the one that delivers."""
 
     def __init__(self, capacity: int, backlog_rate_hz: float) -> None:
         self._outbox = Outbox(capacity, backlog_rate_hz)
@@ -147,7 +147,7 @@ class Ledger:
         with self._changed:
             return self._changed.wait_for(lambda: self.is_stopping, timeout_s)
 
-    # -- the thread that delivers -----------------------------------------------------------------------------------
+    # -- whoever delivers -----------------------------------------------------------------------------------
 
     def connect(self, now_s: float) -> None:
         """The broker is there, at the monotonic time `now_s`: every notice is said again."""
@@ -239,8 +239,9 @@ class Ledger:
 
     def oldest_s(self) -> float | None:
         """When the oldest message on its way was taken, or None."""
-        oldest = next(iter(self._on_their_way.values()), None)
-        return None if oldest is None else oldest.at_s
+        with self._changed:
+            oldest = next(iter(self._on_their_way.values()), None)
+            return None if oldest is None else oldest.at_s
 
     def is_done(self, now_s: float) -> bool:
         """Whether the connection has nothing left to do, ever. Says the last word when it is time."""

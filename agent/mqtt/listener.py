@@ -86,7 +86,7 @@ def listen(
                 patience_s = timeout_s if silence_s is None else silence_s
             if patience_s is not None and time.monotonic() - last_s > patience_s:
                 return
-            wire.work(_POLL_S)
+            wire.exchange(wire.wait(_POLL_S))
     finally:
         wire.close()
 
@@ -130,12 +130,12 @@ def _travel_ms(here: Wire, there: Wire, topic: str, count: int, timeout_s: float
     while len(there.received) < count:
         if time.monotonic() - begun_s > timeout_s:
             raise LinkFault("lost", f"nothing on {topic} within {timeout_s:g} s")
-        there.work(_POLL_S)
+        there.exchange(there.wait(_POLL_S))
     took_ms = (time.monotonic() - begun_s) * 1e3
     there.received.clear()
     until_s = time.monotonic() + _PAUSE_S
     while (left_s := until_s - time.monotonic()) > 0:
-        here.work(left_s)
+        here.exchange(here.wait(left_s))
     return took_ms
 
 

@@ -1,7 +1,8 @@
 """The agent's side of the broker: takes messages from everybody at once, and has one thread that delivers them.
 
 Pipelines, sources and jobs call; nobody waits for the network, except a pipeline whose source can wait. What is owed stands in
-`ledger`, when to try again in `link`, the connection is `wire`: here is only the thread between them.
+`ledger`, when to try again in `link`, the connection is `wire`: here is who works on the wire. That is a thread of our own; but a
+prediction that finds nobody at it is written by the thread that made it, which saves the 0.15 ms that waking another one takes.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Publisher:
             backlog_rate_hz: Late predictions a second, at most.
             on_link: Called once per change of `link`, in the publisher's thread.
             on_drop: Called with reason and sentence when a message can never be delivered: `refused`, `too_large`, `unencodable`. Once
-                per reason, in the publisher's thread.
+                per reason, in the publisher's thread or in that of `send`.
         """
         self._settings = settings
         self._topics = topics
@@ -88,6 +89,12 @@ class Publisher:
         self._ledger = Ledger(settings.queue_messages, backlog_rate_hz)
         self._ledger.announce(topics.status, encode(birth), qos=1)
         self._wake = Wake()
+        self._turn = threading.Lock()
+        """Held by whoever works on the wire."""
+        self._ready: Wire | None = None
+        """The wire while whoever sends may write on it; under `_turn`."""
+        self._direct_fault: Exception | None = None
+        """What happened to a sender that did; under `_turn`."""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     @property
@@ -116,7 +123,8 @@ class Publisher:
     ) -> None:
         """Take one prediction; see `agent.sinks.contract.Sink.send`."""
         self._ledger.put(prediction, qos=qos, event_seq=event_seq, publish=publish, wait=wait)
-        self._wake.set()
+        if not self._written_here():
+            self._wake.set()
 
     def announce(self, topic: str, message: Message) -> None:
         """Say something retained with QoS 1, now or when the broker is there, and again on each connect."""
@@ -151,6 +159,24 @@ class Publisher:
         self._ledger.say_last_word()  # owed, whether or not there was anybody to hear it
         return self._ledger.undelivered
 
+    def _written_here(self) -> bool:
+        """Write what waits, in the caller's thread, unless somebody is at it; False if the publisher's thread must look."""
+        if not self._turn.acquire(blocking=False):
+            return False  # whoever has the turn may have looked before our message was there
+        try:
+            wire = self._ready
+            if wire is None:
+                return False
+            try:
+                wait_s = self._write(wire, wire.window)
+                self._settle(wire)
+            except Exception as error:  # noqa: BLE001 - it is the connection's end, not the sender's: raised in the publisher's thread
+                self._ready, self._direct_fault = None, error
+                return False
+            return wire.is_open and not wire.is_congested and wait_s >= _IDLE_S
+        finally:
+            self._turn.release()
+
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -167,7 +193,11 @@ class Publisher:
                 self._ledger.connect(since_s)
                 sentence = f"connected to {self._settings.address} with MQTT {wire.protocol}"
                 self._set_link(LinkState("connected", sentence))
-                self._deliver(wire, careful=was_short)
+                try:
+                    self._deliver(wire, careful=was_short)
+                finally:
+                    with self._turn:
+                        self._ready = self._direct_fault = None
                 wire.close()
             except LinkFault as error:
                 fault = error
@@ -225,10 +255,18 @@ class Publisher:
             now_s = time.monotonic()
             if self._ledger.is_done(now_s):
                 return
-            try:
-                wire.work(self._write(wire, 1 if now_s < careful_until_s else wire.window), self._wake)
-            finally:  # what came through before the end has come through
-                self._settle(wire)
+            is_careful = now_s < careful_until_s
+            with self._turn:
+                if self._direct_fault is not None:
+                    raise self._direct_fault
+                wait_s = self._write(wire, 1 if is_careful else wire.window)
+                self._ready = None if is_careful else wire
+            ready = wire.wait(wait_s, self._wake)
+            with self._turn:
+                try:
+                    wire.exchange(ready)
+                finally:  # what came through before the end has come through
+                    self._settle(wire)
             oldest_s = self._ledger.oldest_s()
             if oldest_s is not None and time.monotonic() - oldest_s > _CONFIRM_S:
                 raise LinkFault("lost", f"{self._settings.address} has not confirmed a message for {_CONFIRM_S:g} s")

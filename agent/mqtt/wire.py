@@ -1,6 +1,6 @@
 """One connection to a broker, from CONNECT to its end: the one door to paho.
 
-paho is used without its thread: whoever opened the wire calls `work`, and nothing of paho ever runs anywhere else. So no
+paho is used without its thread: it runs only inside the calls below, and its owner sees to it that they come one at a time. So no
 callback meets a lock, a message is written by the thread that encoded it, and an exception cannot kill a thread unseen. A
 wire that has ended is thrown away, with all that paho kept; its owner sends again what was not confirmed.
 """
@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from agent.mqtt import faults
 from agent.mqtt.credentials import login, tls_context
 from agent.mqtt.link import LinkFault
+from agent.mqtt.packet import publish_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,15 @@ class Will:
     payload: bytes
 
 
+class Ready(NamedTuple):
+    """What a connection can do without waiting."""
+
+    reading: bool
+    writing: bool
+
+
 class Wake:
-    """Ends another thread's `Wire.work`. Any thread sets, one clears."""
+    """Ends another thread's `Wire.wait`. Any thread sets, one clears."""
 
     def __init__(self) -> None:
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -82,7 +90,7 @@ class Wake:
 
 
 class Wire:
-    """A connection. One thread calls everything.
+    """A connection. One thread at a time; only `wait` may be called while another thread publishes.
 
     Attributes:
         protocol: Version of MQTT that is spoken.
@@ -102,6 +110,8 @@ class Wire:
         self._settings = settings
         self._address = settings.address
         self._tickets: dict[int, int] = {}
+        self._unsent = b""
+        self._unsent_ticket = 0
         self._answer: ReasonCode | None = None
         self._farewell: ReasonCode | None = None
         self._subscribed: bool | None = None
@@ -156,8 +166,8 @@ class Wire:
             self.cut()
             raise
 
-    def work(self, timeout_s: float, wake: Wake | None = None) -> None:
-        """Read and write what there is, and wait for more for at most `timeout_s`, or until woken.
+    def wait(self, timeout_s: float, wake: Wake | None = None) -> Ready:
+        """Wait until there is something to read or to write, or until woken, for at most `timeout_s`; for `exchange`.
 
         Raises:
             LinkFault: The connection has ended.
@@ -167,31 +177,61 @@ class Wire:
         if sock is None:
             raise self._fault()
         poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        try:
+            poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if self.is_congested else 0))
+            # TLS and websocket may hold bytes that poll cannot see.
+            buffered = getattr(sock, "pending", int)()
+        except (ValueError, OSError):  # another thread's `publish` met the end and closed the socket
+            raise self._fault() from None
         if wake is not None:
             poll.register(wake.fileno(), select.POLLIN)
-        # TLS and websocket may hold bytes that poll cannot see.
-        buffered = getattr(sock, "pending", int)()
-        ready = dict(poll.poll(0 if buffered else timeout_s * 1000)).get(sock.fileno(), 0)
-        if buffered or ready & ~select.POLLOUT:
-            client.loop_read()
-        if ready & select.POLLOUT:
-            client.loop_write()
-        client.loop_misc()
+        flags = dict(poll.poll(0 if buffered else timeout_s * 1000)).get(sock.fileno(), 0)
+        return Ready(reading=bool(buffered or flags & ~select.POLLOUT), writing=bool(flags & select.POLLOUT))
+
+    def exchange(self, ready: Ready) -> None:
+        """Read and write what there is, and look after the keepalive.
+
+        Raises:
+            LinkFault: The connection has ended.
+        """
+        client = self._client
+        sock = client.socket()
+        if (
+            self._unsent and sock is not None and (ready.writing or ready.reading)
+        ):  # TLS may have to read before it writes
+            self._send(sock)
+        if not self._unsent:
+            if ready.reading:
+                client.loop_read()
+            if ready.writing:
+                client.loop_write()
+            client.loop_misc()
         if client.socket() is None:
             raise self._fault()
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection has not ended, as far as is known."""
+        return self._client.socket() is not None
+
+    @property
     def is_congested(self) -> bool:
-        """Whether bytes wait for the socket: what is published now would only wait behind them."""
-        return self._client.want_write()
+        """Whether bytes wait for the socket: what is published now would only wait behind them, or come between them."""
+        return bool(self._unsent) or self._client.want_write()
 
     def publish(self, ticket: int, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
         """Write a message, or what the socket takes of it. `ticket` is in `confirmed` once it is through.
 
+        Not while `is_congested`.
+
         Raises:
             LinkFault: The broker still owes an answer to a message 65,535 messages ago.
         """
+        if qos == 0 and not self._address.is_websocket and (sock := self._client.socket()) is not None:
+            self._unsent = publish_packet(topic, payload, retain=retain, protocol=self.protocol)
+            self._unsent_ticket = ticket
+            self._send(sock)
+            return
         info = self._client.publish(topic, payload, qos=qos, retain=retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             raise LinkFault("lost", f"{self._address} does not confirm messages")
@@ -199,6 +239,17 @@ class Wire:
             self.confirmed.append((ticket, None))
         else:
             self._tickets[info.mid] = ticket
+
+    def _send(self, sock: Any) -> None:
+        """Write what the socket takes of `_unsent`. Until all of it is written, paho must not write."""
+        try:
+            self._unsent = self._unsent[sock.send(self._unsent) :]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError as error:
+            raise faults.lost(self._address, str(error)) from error
+        if not self._unsent:
+            self.confirmed.append((self._unsent_ticket, None))
 
     def subscribe(self, topic: str) -> None:
         """Ask for the messages on a topic and await the broker's consent.
@@ -220,7 +271,8 @@ class Wire:
 
     def close(self) -> None:
         """Say goodbye, so that the will is not sent, and close. May be called twice."""
-        self._client.disconnect()
+        if not self._unsent:
+            self._client.disconnect()
         self.cut()
 
     def cut(self) -> None:
@@ -233,7 +285,7 @@ class Wire:
     def _await(self, is_answered: Callable[[], bool]) -> None:
         until_s = time.monotonic() + ANSWER_S
         while not is_answered():
-            self.work(max(0.0, until_s - time.monotonic()))
+            self.exchange(self.wait(max(0.0, until_s - time.monotonic())))
             if time.monotonic() > until_s and not is_answered():
                 raise faults.no_answer(self._address, ANSWER_S)
 

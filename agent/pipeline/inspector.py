@@ -1,4 +1,4 @@
-"""From one frame to one numbered prediction. No thread, no queue: the runner calls, a test may call too."""
+"""From one result to one numbered prediction. No thread, no queue: the runner calls, a test may call too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.core.frames import Frame
     from agent.core.messages import Clock
-    from agent.models.contract import Model, Outcome
+    from agent.models.contract import Inferred, Model
     from agent.pipeline.settings import PipelineSettings
 
 
@@ -45,37 +45,44 @@ class Inspection:
 
 
 class Inspector:
-    """The memory of one pipeline: numbers, smoothing, the last verdict. Used by one thread.
+    """The memory of one pipeline: numbers, smoothing, the last verdict. One thread at a time.
 
     It outlives a reload of the model, so that `seq` and `event_seq` have no gap in a session.
+
+    Attributes:
+        late: Predictions that came later than `deadline_ms`.
     """
 
     def __init__(self, pipeline: str, settings: PipelineSettings, identity: Identity) -> None:
+        self.late = 0
         self._pipeline = pipeline
         self._settings = settings
         self._identity = identity
         self._smoothing = Smoothing(settings.smoothing.n, settings.smoothing.m) if settings.smoothing else None
         self._events = EventRule(settings.events)
         self._publish = PublishRule(settings.publish, settings.heartbeat_s)
+        self._deadline_ms = float("inf") if settings.deadline_ms is None else settings.deadline_ms
         self._seq = 0
         self._event_seq = 0
 
-    def inspect(self, frame: Frame, model: Model) -> Inspection:
-        """Run the model on a frame and judge the result.
+    def inspect(self, frame: Frame, inferred: Inferred, model: Model) -> Inspection:
+        """Read what the interpreter made of a frame, and judge it.
 
         A result that holds a NaN or an infinity has `quality: "bad"`, and where there is a rule its decision is `unsure`:
-        it is never accepted.
-
-        Raises:
-            ModelRefused: The interpreter failed.
+        it is never accepted. One that comes after the deadline has `quality: "stale"` and the decision of `on_stale`: the part it
+        speaks of has passed.
         """
-        outcome = model.predict(frame.pixels)
-        result = outcome.result
+        result = model.decode(inferred)
         finite = is_finite(result)
         rule = model.rule
         decision = decide(result, rule) if finite or rule is None else "unsure"
         if self._smoothing:
             decision = self._smoothing.apply(decision)
+        latency = _latency(frame, inferred)
+        late = latency.total + frame.age_ns / 1e6 > self._deadline_ms
+        if late:
+            self.late += 1
+            decision = decision and self._settings.on_stale
         event_seq = self._event_seq if self._events.selects(decision) else None
         prediction = Prediction(
             id=new_id(),
@@ -93,23 +100,25 @@ class Inspector:
             model=model.reference,
             result=result,
             decision=decision,
-            quality="good" if finite else "bad",
+            quality="bad" if not finite else "stale" if late else "good",
             historical=False,
-            latency_ms=_latency(frame, outcome),
+            latency_ms=latency,
         )
         self._seq += 1
         if event_seq is not None:
             self._event_seq += 1
-        return Inspection(prediction, event_seq, self._publish.selects(decision, result, outcome.decoded_ns / 1e9))
+        return Inspection(prediction, event_seq, self._publish.selects(decision, result, time.monotonic()))
 
 
-def _latency(frame: Frame, outcome: Outcome) -> Latency:
-    """Milliseconds of each step, from hand-over until now; `post` includes the decision."""
-    done_ns = time.perf_counter_ns()
+def _latency(frame: Frame, inferred: Inferred) -> Latency:
+    """Milliseconds of each step, from hand-over until now; `post` includes the decision. The steps add up to `total`."""
+    prepared, done_ns = inferred.prepared, time.perf_counter_ns()
+    wait_ns = (prepared.began_ns - frame.handed_over_ns) + (inferred.began_ns - prepared.ready_ns)
+    pre_ns = (prepared.ready_ns - prepared.began_ns) + (inferred.invoke_ns - inferred.began_ns)
     return Latency(
-        wait=round((outcome.started_ns - frame.handed_over_ns) / 1e6, 3),
-        pre=round((outcome.prepared_ns - outcome.started_ns) / 1e6, 3),
-        invoke=round((outcome.invoked_ns - outcome.prepared_ns) / 1e6, 3),
-        post=round((done_ns - outcome.invoked_ns) / 1e6, 3),
-        total=round((done_ns - frame.handed_over_ns) / 1e6, 3),
+        wait=wait_ns // 1000 / 1000,
+        pre=pre_ns // 1000 / 1000,
+        invoke=(inferred.invoked_ns - inferred.invoke_ns) // 1000 / 1000,
+        post=(done_ns - inferred.invoked_ns) // 1000 / 1000,
+        total=(done_ns - frame.handed_over_ns) // 1000 / 1000,
     )

@@ -10,19 +10,21 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.backoff import Backoff
 from agent.core.errors import LinesideError, ModelRefused
 from agent.core.health import Figures
 from agent.core.mailbox import Closed, Mailbox
+from agent.pipeline.finisher import Finisher
 from agent.pipeline.inspector import Identity, Inspector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.core.frames import Frame
-    from agent.models.contract import Model
+    from agent.models.contract import Inferred, Model
+    from agent.pipeline.intake import Intake, Job
     from agent.pipeline.settings import PipelineSettings
     from agent.sinks.contract import Sink
 
@@ -40,11 +42,13 @@ class Feed:
 
     Attributes:
         box: Closed by the source when there are no more frames.
+        intake: What the source does with each frame before it is in the box.
         finite: Frames come from files that wait: none is dropped, and a full sink slows the source.
         shared: Another pipeline takes the same frames, so this one must never hold them up while it has no model.
     """
 
-    box: Mailbox[Frame]
+    box: Mailbox[Job]
+    intake: Intake
     finite: bool
     shared: bool
 
@@ -91,6 +95,7 @@ class PipelineRunner:
         self._on_change = on_change
         self._once = once
         self._stop = threading.Event()
+        self._may_wait = (lambda: not self._stop.is_set()) if feed.finite else None
         self._thread = threading.Thread(target=self._run, name=f"pipeline-{name}", daemon=True)
 
     def start(self) -> None:
@@ -107,9 +112,15 @@ class PipelineRunner:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def late(self) -> int:
+        """Predictions that came after the deadline since the start."""
+        return self._inspector.late
+
     def drops(self) -> dict[str, int]:
         """Frames dropped on purpose since the start, by reason."""
-        counts = {"overrun": self._feed.box.dropped, "no_model": self._feed.box.skipped}
+        feed = self._feed
+        counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
         return {reason: count for reason, count in counts.items() if count}
 
     def _run(self) -> None:
@@ -141,30 +152,59 @@ class PipelineRunner:
         return None
 
     def _work(self, model: Model) -> None:
-        box, stop, finite = self._feed.box, self._stop, self._feed.finite
-        inspect, send, record = self._inspector.inspect, self._sink.send, self.figures.record
-        qos = self.settings.qos
-        may_wait = (lambda: not stop.is_set()) if finite else None
+        intake = self._feed.intake
+        finisher = Finisher(f"finish-{self.name}", partial(self._finish, model))
+        intake.preparer = model.preparer()
+        try:
+            self._infer(model, finisher)
+        finally:
+            intake.preparer = None
+            finisher.close()
+
+    def _infer(self, model: Model, finisher: Finisher[tuple[Job, Inferred]]) -> None:
+        """The interpreter's thread: does as little else as possible, and does it in this order.
+
+        A result waits until the next frame is there; then it is handed over right before the interpreter lets go of the GIL.
+        """
+        box, stop = self._feed.box, self._stop
+        own = model.preparer()
+        unfinished: tuple[Job, Inferred] | None = None
         while not stop.is_set():
             try:
-                frame = box.get(_POLL_S)
+                job = box.get(_POLL_S)
             except Closed:
                 return
-            if frame is None:
+            if job is None:
                 continue
-            inspection = inspect(frame, model)
-            record(inspection.prediction.latency_ms.total, time.monotonic())
-            if inspection.publish or inspection.event_seq is not None:
-                send(
-                    inspection.prediction,
-                    qos=qos,
-                    event_seq=inspection.event_seq,
-                    publish=inspection.publish,
-                    wait=may_wait,
-                )
+            if job.prepared is None or job.by is not self._feed.intake.preparer:  # it came before this model
+                job.prepared, job.by = own.prepare(job.frame.pixels), own
+            if unfinished is not None:
+                finisher.later(unfinished)
+            unfinished = (job, model.infer(job.prepared))
+            if self._once or not len(box):
+                finisher.now(unfinished)
+                unfinished = None
             if self._once:
                 box.close()
                 return
+        if unfinished is not None:
+            finisher.now(unfinished)
+
+    def _finish(self, model: Model, done: tuple[Job, Inferred]) -> None:
+        """One thread at a time, in the order of the frames."""
+        job, inferred = done
+        inspection = self._inspector.inspect(job.frame, inferred, model)
+        if job.by is not None:
+            job.by.recycle(inferred.prepared)
+        self.figures.record(inspection.prediction.latency_ms.total, time.monotonic())
+        if inspection.publish or inspection.event_seq is not None:
+            self._sink.send(
+                inspection.prediction,
+                qos=self.settings.qos,
+                event_seq=inspection.event_seq,
+                publish=inspection.publish,
+                wait=self._may_wait,
+            )
 
     def _set(self, state: PipelineState, fault: LinesideError | None) -> None:
         before = (self.state, str(self.fault))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
 
 from agent.core.decisions import Events, Publish
+from agent.models.placement import Region
 from agent.models.spec import DecisionSpec
 from agent.schema import Name, Strict
 
@@ -22,6 +25,17 @@ class SmoothingSettings(Strict):
         if self.n > self.m:
             raise ValueError(f"{self.n} of {self.m} can never agree; n must not be larger than m")
         return self
+
+
+class MotionSettings(Strict):
+    """`motion`: frames in which nothing moved are not looked at; they are counted in `health` as `still`."""
+
+    min_change: int = Field(default=25, ge=1, le=255)
+    """How much brighter or darker a point must be to count as changed, of 255; above the camera's noise."""
+    min_area: float = Field(default=0.005, gt=0, le=1)
+    """Share of the picture, or of `region`, that must have changed since the last frame that was looked at."""
+    every_s: float = Field(default=10.0, gt=0, le=86400)
+    """A still scene is looked at after so many seconds all the same."""
 
 
 class PipelineSettings(Strict):
@@ -43,3 +57,27 @@ class PipelineSettings(Strict):
     """n of m smoothing of the decision, default none."""
     decision: DecisionSpec | None = None
     """Replaces the bundle's decision in this pipeline."""
+    region: list[float] | None = Field(default=None, min_length=4, max_length=4)
+    """The part of the frame that the model sees: [x_min, y_min, x_max, y_max] in 0..1 of the frame, default all of it. Boxes in
+    results stay in 0..1 of the whole frame."""
+    motion: MotionSettings | None = None
+    """Motion gate, default none."""
+    deadline_ms: float | None = Field(default=None, gt=0)
+    """A prediction that is complete later than so many milliseconds after its frame was captured has `quality: "stale"` and the
+    decision of `on_stale`, default never."""
+    on_stale: Literal["reject", "unsure"] = "unsure"
+    """The decision on a part whose prediction came too late, where the model has a decision at all."""
+
+    @field_validator("region")
+    @classmethod
+    def _region_has_an_area(cls, region: list[float] | None) -> list[float] | None:
+        if region is not None:
+            x_min, y_min, x_max, y_max = region
+            if not (0 <= x_min < x_max <= 1 and 0 <= y_min < y_max <= 1):
+                raise ValueError("a region is [x_min, y_min, x_max, y_max] with 0 <= min < max <= 1")
+        return region
+
+    @property
+    def seen(self) -> Region:
+        """`region`, or all of the frame."""
+        return Region(*self.region) if self.region else Region()

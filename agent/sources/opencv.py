@@ -41,10 +41,13 @@ def arrived(
         file: Name of the picture, for folders.
         captured_ns: The driver's time since the epoch, or None to take the time now.
     """
+    now_ns = time.time_ns()
+    captured_ns = now_ns if captured_ns is None else captured_ns
     return Frame(
         pixels=cast("npt.NDArray[np.uint8]", pixels),
         index=index,
-        captured_ns=time.time_ns() if captured_ns is None else captured_ns,
+        captured_ns=captured_ns,
         handed_over_ns=time.perf_counter_ns(),
+        age_ns=now_ns - captured_ns,
         file=file,
     )

@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.core.errors import SourceUnavailable
-from agent.core.frames import Frame
 from agent.core.mailbox import Mailbox
 from agent.sources.policy import RunnerPolicy
 from agent.sources.status import SourceStatus, StatusBoard
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.core.errors import LinesideError
+    from agent.core.frames import Frame
     from agent.core.messages import CaptureClock
     from agent.sources.contract import FrameUnreadable, Source
     from agent.sources.worker import Call, LostState
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["RunnerPolicy", "SourceRunner", "SourceStatus"]
 
 log = logging.getLogger("lineside.sources")
+
+T = TypeVar("T")
 
 MAX_ABANDONED = 8
 """Abandoned threads of one source that may be alive at the same time; each holds its stack and a connection."""
@@ -75,7 +77,7 @@ class SourceRunner:
         self._make = make
         self._policy = policy
         self._board = StatusBoard(name, lambda: on_status(self))
-        self._boxes: list[Mailbox[Frame]] = []
+        self._readers: list[tuple[Mailbox[Any], Callable[[Frame], Any]]] = []
         self._stop = threading.Event()
         self._watch = threading.Lock()
         self._worker: Worker | None = None
@@ -98,15 +100,19 @@ class SourceRunner:
         """Whether it gives no more frames and is not tried again."""
         return self._board.ended
 
-    def subscribe(self, reader: str) -> Mailbox[Frame]:
-        """A mailbox that gets every frame, for the pipeline `reader`. Before `start` only.
+    def subscribe(self, reader: str, admit: Callable[[Frame], T | None]) -> Mailbox[T]:
+        """A mailbox that gets what `admit` makes of every frame, for the pipeline `reader`. Before `start` only.
 
         Of a live source it holds the newest frame; of a file or folder it makes the source wait. It is closed after the last
         frame; who closes it gets no more, and the source ends when nobody is left.
+
+        Args:
+            reader: Name of the pipeline.
+            admit: Called in the capture thread, for one frame after the other; None lets the frame go. Must not raise.
         """
-        box = Mailbox[Frame](_LIVE_CAPACITY, "drop_oldest") if self.live else Mailbox[Frame](_FINITE_CAPACITY, "wait")
+        box = Mailbox[T](_LIVE_CAPACITY, "drop_oldest") if self.live else Mailbox[T](_FINITE_CAPACITY, "wait")
         log.debug("pipeline %s reads source %s", reader, self.name)
-        self._boxes.append(box)
+        self._readers.append((box, admit))
         return box
 
     def start(self) -> None:
@@ -180,7 +186,7 @@ class SourceRunner:
         self._worker.start()
 
     def _wanted(self) -> bool:
-        return not all(box.closed for box in self._boxes)
+        return not all(box.closed for box, _ in self._readers)
 
     def _hand_over(self, frame: Frame, captured_at_from: CaptureClock) -> None:
         self._last_frame_s = time.monotonic()
@@ -188,9 +194,11 @@ class SourceRunner:
         status = self._board.status
         if status.state != "ok" or status.captured_at_from != captured_at_from:
             self._board.change(SourceStatus("ok", captured_at_from))
-        for box in self._boxes:
-            while not (box.put(frame, _OFFER_S) or box.closed or self._stop.is_set()):
-                continue
+        for box, admit in self._readers:
+            admitted = None if box.closed else admit(frame)
+            if admitted is not None:
+                while not (box.put(admitted, _OFFER_S) or box.closed or self._stop.is_set()):
+                    continue
 
     def _pass_over(self, unreadable: FrameUnreadable) -> None:
         self.unreadable += 1
@@ -210,5 +218,5 @@ class SourceRunner:
         self._close_boxes()
 
     def _close_boxes(self) -> None:
-        for box in self._boxes:
+        for box, _ in self._readers:
             box.close()

@@ -38,7 +38,7 @@ def channels():
 
 def health():
     figures = PipelineHealth(
-        state="ok", rate_hz=30.0, latency_p50_ms=3.1, latency_p99_ms=None, predictions=9, drops={"overrun": 1}
+        state="ok", rate_hz=30.0, latency_p50_ms=3.1, latency_p99_ms=None, predictions=9, drops={"overrun": 1}, stale=0
     )
     return Health(
         device="press-07",

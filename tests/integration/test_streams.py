@@ -19,6 +19,10 @@ NO_RTSP = rtsp.missing()
 needs_rtsp = pytest.mark.skipif(NO_RTSP is not None, reason=str(NO_RTSP))
 
 
+def as_it_is(frame):
+    return frame
+
+
 def run(name, url, *, hang_after_s=None, **keys):
     """A started runner that tries again within half a second, who is told, and a reader of its frames."""
     settings = CameraSettings(url=str(url), **keys)
@@ -27,7 +31,7 @@ def run(name, url, *, hang_after_s=None, **keys):
         policy = replace(policy, hang_after_s=hang_after_s)
     told = Told()
     runner = SourceRunner(name, make=lambda: make_source(settings), policy=policy, on_status=told)
-    reader = Reader(runner.subscribe("p"))
+    reader = Reader(runner.subscribe("p", as_it_is))
     runner.start()
     return runner, told, reader
 

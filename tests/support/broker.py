@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -90,6 +91,16 @@ class Mosquitto:
             self._process.kill()
             self._process.wait(_START_S)
             self._process = None
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Within the block it neither reads nor writes, and its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         self.stop()

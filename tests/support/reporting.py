@@ -10,6 +10,7 @@ from agent.core.messages import ModelVersion
 from agent.core.topics import Topics
 from agent.mqtt.publisher import LinkState
 from agent.pipeline.inspector import Identity
+from agent.pipeline.intake import Intake
 from agent.pipeline.runner import Feed, PipelineRunner
 from agent.pipeline.settings import PipelineSettings
 from agent.reporter import Reporter
@@ -52,7 +53,7 @@ class Desk:
         self.pipeline = PipelineRunner(
             "inspect",
             PipelineSettings(source="cam", model="parts"),
-            Feed(box, finite=False, shared=False),
+            Feed(box, Intake(), finite=False, shared=False),
             load=lambda: None,
             sink=None,
             identity=Identity("press", "session-1", lambda: "synced"),

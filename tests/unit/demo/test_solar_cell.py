@@ -35,7 +35,7 @@ def defect_score(model: LoadedModel, path: Path) -> float:
     """The score of `defective` for a photograph."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     assert pixels is not None
-    result = model.predict(pixels).result
+    result = model.predict(pixels)
     assert isinstance(result, Classification)
     return next(one.score for one in result.top if one.label == "defective")
 

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.models.placement import Area, Placement, Size, plan
+from agent.models.placement import Area, Placement, Region, Size, plan
 
 SIDE = st.integers(1, 4000)
 SIZES = st.builds(Size, SIDE, SIDE)
+REGIONS = st.tuples(st.floats(0, 0.99), st.floats(0, 0.99), st.floats(0.001, 1), st.floats(0.001, 1)).map(
+    lambda r: Region(r[0], r[1], min(r[0] + r[2], 1.0), min(r[1] + r[3], 1.0))
+)
 FITS = st.sampled_from(["stretch", "letterbox", "crop"])
 
 
@@ -39,10 +42,27 @@ def test_stretch_changes_no_box():
     assert np.array_equal(placement.to_source(boxes), boxes)
 
 
-@given(fit=FITS, frame=SIZES, target=SIZES)
-def test_every_frame_fits_every_input(fit, frame, target):
+def test_a_region_is_all_that_is_read():
+    """The left half of a frame, letterboxed: a box over the whole of it ends in the middle of the frame."""
+    read, written, placement = plan("letterbox", Size(100, 200), Size(50, 50), Region(0.0, 0.0, 0.5, 1.0))
+    assert (read, written) == (Area(0, 0, 100, 100), Area(0, 0, 50, 50))
+    assert placement.to_source(np.array([[0.0, 0.0, 1.0, 1.0]])).tolist() == [[0.0, 0.0, 0.5, 1.0]]
+
+
+@given(frame=SIZES, region=REGIONS)
+def test_a_region_lies_in_its_frame(frame, region):
+    """However small it is, it has a pixel, and none beyond the edge."""
+    area = region.area(frame)
+    assert area.top >= 0
+    assert area.left >= 0
+    assert 1 <= area.height <= frame.height - area.top
+    assert 1 <= area.width <= frame.width - area.left
+
+
+@given(fit=FITS, frame=SIZES, target=SIZES, region=REGIONS)
+def test_every_frame_fits_every_input(fit, frame, target, region):
     """The areas are never empty and never reach beyond the frame and the input."""
-    read, written, _ = plan(fit, frame, target)
+    read, written, _ = plan(fit, frame, target, region)
     for area, whole in ((read, frame), (written, target)):
         assert area.top >= 0
         assert area.left >= 0
@@ -50,10 +70,10 @@ def test_every_frame_fits_every_input(fit, frame, target):
         assert 1 <= area.width <= whole.width - area.left
 
 
-@given(fit=FITS, frame=SIZES, target=SIZES, x=st.floats(0, 1), y=st.floats(0, 1))
-def test_the_way_back_ends_where_the_way_there_began(fit, frame, target, x, y):
+@given(fit=FITS, frame=SIZES, target=SIZES, region=REGIONS, x=st.floats(0, 1), y=st.floats(0, 1))
+def test_the_way_back_ends_where_the_way_there_began(fit, frame, target, region, x, y):
     """A point that is read from the frame is found again in the frame, wherever the resize put it."""
-    read, written, placement = plan(fit, frame, target)
+    read, written, placement = plan(fit, frame, target, region)
     in_frame = ((read.left + x * read.width) / frame.width, (read.top + y * read.height) / frame.height)
     in_input = ((written.left + x * written.width) / target.width, (written.top + y * written.height) / target.height)
     back = placement.to_source(np.array([[*in_input, *in_input]]))[0]

@@ -141,7 +141,7 @@ def test_a_model_of_arrays_takes_arrays_and_names_what_it_was_given(tmp_path):
         open_bundle(write_bundle(tmp_path / "b", toml=toml, model=tiny_models.autoencoder(16))), Execution()
     )
     values = np.linspace(-1, 1, 16)
-    assert model.predict(values).result.score == pytest.approx(values.var(), rel=1e-5)
+    assert model.predict(values).score == pytest.approx(values.var(), rel=1e-5)
     with pytest.raises(ModelRefused, match=r"shape \[4, 4, 3\] was given, float32 \[1, 16\] was expected"):
         model.predict(np.zeros((4, 4, 3), np.uint8))
 

@@ -46,7 +46,7 @@ def test_two_pipelines_get_interpreters_of_their_own_and_one_announcement(tmp_pa
     assert [(name, state) for name, state, _ in versions] == [("m", "active")]
     assert findings == [("m", "not-packed")]
     dark = np.zeros((8, 8, 3), np.uint8)
-    assert [model.predict(dark).result.label for model in loaded] == ["dark", "dark"]
+    assert [model.predict(dark).label for model in loaded] == ["dark", "dark"]
 
 
 def test_a_refused_model_is_rejected_with_its_reason_and_may_be_mended(tmp_path):

@@ -14,29 +14,47 @@ from agent.core.errors import ModelRefused
 from agent.core.frames import Frame
 from agent.core.mailbox import Mailbox
 from agent.core.messages import ModelReference
-from agent.models.contract import Outcome
+from agent.models.contract import Inferred, Prepared
+from agent.models.placement import Placement
 from agent.pipeline.inspector import Identity
+from agent.pipeline.intake import Intake, Job
 from agent.pipeline.runner import Feed, PipelineRunner
 from agent.pipeline.settings import PipelineSettings
 
 
 class ScriptedModel:
-    """Scores a frame by its first pixel; a pixel of 255 is a fault, 254 gives NaN."""
+    """Scores a frame by its first pixel; 255 is a fault of the interpreter, 254 gives NaN, 253 is a fault of the decoder."""
 
     reference = ModelReference(name="m", version="1", digest="sha256:0", runtime="none", delegate="none")
 
     def __init__(self, rule=None) -> None:
         self.rule = rule or DecisionRule(label="bad", min_score=0.5)
         self.closed = False
+        self.recycled = []
 
-    def predict(self, pixels):
-        value = int(pixels.flat[0])
-        if value == 255:
-            raise ModelRefused("the interpreter failed")
-        score = float("nan") if value == 254 else value / 100
+    def preparer(self):
+        return self
+
+    def prepare(self, pixels):
         now = time.perf_counter_ns()
+        return Prepared(pixels, Placement(), now, now)
+
+    def recycle(self, prepared):
+        self.recycled.append(prepared)
+
+    def infer(self, prepared):
+        if prepared.tensor.flat[0] == 255:
+            raise ModelRefused("the interpreter failed")
+        now = time.perf_counter_ns()
+        return Inferred([prepared.tensor], prepared, now, now, now)
+
+    def decode(self, inferred):
+        value = int(inferred.outputs[0].flat[0])
+        if value == 253:
+            raise RuntimeError("no such label")
+        score = float("nan") if value == 254 else value / 100
         top = [results.Scored(label="bad", score=score)]
-        return Outcome(results.Classification(label="bad", score=score, top=top), now, now, now, now)
+        return results.Classification(label="bad", score=score, top=top)
 
     def close(self) -> None:
         self.closed = True
@@ -53,8 +71,9 @@ class RecordingSink:
             self.arrived.notify_all()
 
 
-def frame(index: int, value: int = 0) -> Frame:
-    return Frame(np.full((2, 2, 3), value, np.uint8), index, time.time_ns(), time.perf_counter_ns())
+def frame(index: int, value: int = 0, age_ns: int = 0) -> Job:
+    pixels = np.full((2, 2, 3), value, np.uint8)
+    return Job(Frame(pixels, index, time.time_ns(), time.perf_counter_ns(), age_ns))
 
 
 def build(load, *, box=None, once=False, shared=False, **settings):
@@ -63,7 +82,7 @@ def build(load, *, box=None, once=False, shared=False, **settings):
     runner = PipelineRunner(
         "p",
         PipelineSettings(source="s", model="m", **settings),
-        Feed(box, finite=True, shared=shared),
+        Feed(box, Intake(), finite=True, shared=shared),
         load=load,
         sink=sink,
         identity=Identity("dev", "session-1", lambda: "unsynced"),
@@ -168,10 +187,78 @@ def test_only_files_let_the_sink_wait(finite):
     runner = PipelineRunner(
         "p",
         PipelineSettings(source="s", model="m"),
-        Feed(box, finite=finite, shared=False),
+        Feed(box, Intake(), finite=finite, shared=False),
         load=ScriptedModel,
         sink=sink,
         identity=Identity("dev", "s", lambda: "synced"),
     )
     run_through(runner, box, [frame(0)])
     assert [waits for *_, waits in sink.sent] == [finite]
+
+
+def test_a_fault_of_the_decoder_is_met_wherever_it_happens(monkeypatch):
+    """Results are finished in another thread while frames wait; its fault ends this model, and what came before is sent."""
+    monkeypatch.setattr("agent.pipeline.runner._RELOAD_FIRST_S", 60)
+    failed = threading.Event()
+    runner, box, sink = build(ScriptedModel)
+    runner._on_change = lambda r: failed.set() if r.state == "failed" else None
+    for item in [frame(0, 10), frame(1, 20), frame(2, 253), *(frame(k, 30) for k in range(3, 12))]:
+        box.put(item, 10)
+    runner.start()
+    assert failed.wait(10)
+    runner.stop()
+    assert runner.join(10)
+    assert "no such label" in str(runner.fault)
+    assert [p.frame.index for p, *_ in sink.sent] == [0, 1]
+
+
+def test_what_was_prepared_for_another_model_is_prepared_anew():
+    """A frame that waited while the model was replaced is not given to the new one as the old one takes it."""
+    old, new = ScriptedModel(), ScriptedModel()
+    runner, box, sink = build(lambda: new)
+    waited = frame(0, 10)
+    waited.prepared, waited.by = old.prepare(np.full((2, 2, 3), 99, np.uint8)), old
+    run_through(runner, box, [waited])
+    assert [p.result.score for p, *_ in sink.sent] == [0.1]
+    assert (len(old.recycled), len(new.recycled)) == (0, 1)
+
+
+def test_a_stopped_pipeline_sends_what_it_has_inferred():
+    """What the interpreter has answered is not lost because more frames were waiting."""
+    runner, box, sink = build(ScriptedModel)
+    infer, inferred = ScriptedModel.infer, []
+
+    class Stopping(ScriptedModel):
+        def infer(self, prepared):
+            inferred.append(prepared)
+            if len(inferred) == 3:
+                runner.stop()
+            return infer(self, prepared)
+
+    runner._load = Stopping
+    for k in range(10):
+        box.put(frame(k), 10)
+    runner.start()
+    assert runner.join(10)
+    assert [p.seq for p, *_ in sink.sent] == [0, 1, 2]
+
+
+def test_a_prediction_after_its_deadline_is_stale_and_takes_the_safe_decision():
+    """A verdict on a part that has passed is never an accept; in time it is what the model says."""
+    runner, box, sink = build(lambda: ScriptedModel(DecisionRule(label="other")), deadline_ms=5_000, on_stale="reject")
+    run_through(runner, box, [frame(0, 10), frame(1, 10, age_ns=6_000_000_000)])
+    assert [(p.quality, p.decision, e) for p, e, *_ in sink.sent] == [("good", "accept", None), ("stale", "reject", 0)]
+    assert runner.late == 1
+
+
+def test_without_a_decision_a_stale_prediction_has_none():
+    """A model that only observes does not begin to judge because it was slow."""
+
+    class Observing(ScriptedModel):
+        def __init__(self):
+            super().__init__()
+            self.rule = None
+
+    runner, box, sink = build(Observing, deadline_ms=1, on_stale="reject")
+    run_through(runner, box, [frame(0, 10, age_ns=10_000_000)])
+    assert [(p.quality, p.decision) for p, *_ in sink.sent] == [("stale", None)]

@@ -20,6 +20,10 @@ OPENS = FRAME
 """The first step of a script is `open`, and this one lets it pass."""
 
 
+def as_it_is(frame):
+    return frame
+
+
 def build(studio, *, live=False, told=None, first_s=0.001, max_s=0.002):
     policy = RunnerPolicy(live, STALE_S, HANG_S, backoff_first_s=first_s, backoff_max_s=max_s)
     return SourceRunner("cam", make=studio.make, policy=policy, on_status=told or Told())
@@ -37,7 +41,7 @@ def test_every_reader_gets_every_frame_of_a_file_in_order():
     """Numbered from 0; then the mailboxes are closed, and the source has ended without a fault."""
     told = Told()
     runner = build(Studio([OPENS] + [FRAME] * 50), told=told)
-    boxes = [runner.subscribe("a"), runner.subscribe("b")]
+    boxes = [runner.subscribe("a", as_it_is), runner.subscribe("b", as_it_is)]
     got = {}
     threads = [threading.Thread(target=lambda k=k, box=box: got.update({k: drain(box)})) for k, box in enumerate(boxes)]
     for thread in threads:
@@ -57,7 +61,7 @@ def test_numbers_have_no_gap_over_lost_connections(connections):
     """Whether opening failed, or the connection was lost after some frames, the next frame has the next number."""
     scripts = [[OPENS] + [FRAME] * frames + [gone()] if opens else [gone()] for opens, frames in connections]
     runner = build(Studio(*scripts, [OPENS, FRAME]), first_s=1e-5, max_s=1e-5)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     expected = sum(frames for opens, frames in connections if opens) + 1
     assert [frame.index for frame in drain(box)] == list(range(expected))
@@ -67,7 +71,7 @@ def test_a_slow_pipeline_holds_a_file_up_and_that_is_no_hang():
     """Only the time inside the source counts."""
     studio, told = Studio([OPENS] + [FRAME] * 10), Told()
     runner = build(studio, told=told)
-    box = runner.subscribe("slow")
+    box = runner.subscribe("slow", as_it_is)
     runner.start()
     told.wait_for("ok")
     runner.check(time.monotonic() + 100 * HANG_S)
@@ -79,7 +83,7 @@ def test_of_a_live_source_the_newest_frame_wins():
     """Who does not take frames in time finds the last one; the others are counted."""
     hang = Hang()
     runner = build(Studio([OPENS] + [FRAME] * 9 + [hang]), live=True)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     assert box.get(LONG_S).index == 8
@@ -94,7 +98,7 @@ def test_a_camera_that_is_not_there_is_failed_and_tried_again(caplog):
     caplog.set_level(logging.INFO)
     told = Told()
     runner = build(Studio(*[[gone()]] * 5, [OPENS, FRAME]), told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     told.wait_for("ended")
     assert told.states == ["connecting", "failed", "ok", "ended"]
@@ -114,7 +118,7 @@ def test_the_fault_of_a_failed_source_is_there_until_it_works():
     """What `run` exits with rests on it."""
     hang, told = Hang(), Told()
     runner = build(Studio([gone()], [hang, FRAME, Hang()]), live=True, told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     assert (str(runner.fault), runner.status.state, runner.ended) == ("cam-3 did not answer", "failed", False)
@@ -128,7 +132,7 @@ def test_a_lost_connection_is_no_signal_until_the_next_frame():
     """An open connection without a picture is not ok yet."""
     told = Told()
     runner = build(Studio([OPENS, FRAME, gone()], [OPENS, gone()], [OPENS, FRAME]), told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     told.wait_for("ended")
     assert told.states == ["connecting", "ok", "no_signal", "ok", "ended"]
@@ -140,7 +144,7 @@ def test_what_can_never_give_a_frame_is_never_tried_again(script):
     """It has ended by a fault, and its readers know."""
     studio, told = Studio(script), Told()
     runner = build(studio, told=told)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert drain(box) == []
     assert (told.states, told.statuses[-1].reason) == (["connecting", "failed"], "no video")
@@ -150,7 +154,7 @@ def test_what_can_never_give_a_frame_is_never_tried_again(script):
 def test_every_error_that_cannot_be_mended_by_waiting_ends_the_source():
     """Not only SourceInvalid: a source may need what is not installed."""
     runner = build(Studio([MissingExtra("it needs more")]))
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert drain(box) == []
     assert isinstance(runner.fault, MissingExtra)
@@ -160,7 +164,7 @@ def test_a_source_that_crashes_is_tried_again_and_its_traceback_is_logged_once(c
     """The boundary of a plug-in: whatever it raises costs the connection, and nothing else."""
     told = Told()
     runner = build(Studio(*[[OPENS, ZeroDivisionError("oh")]] * 3, [OPENS, FRAME]), told=told)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert [frame.index for frame in drain(box)] == [0]
     assert told.states == ["connecting", "no_signal", "ok", "ended"]
@@ -172,7 +176,7 @@ def test_a_frame_that_cannot_be_decoded_is_counted_and_named_once(caplog):
     """It gets no number, and is not silent."""
     broken = FrameUnreadable("part-1.png: broken")
     runner = build(Studio([OPENS, FRAME, broken, FRAME, broken]))
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert [frame.index for frame in drain(box)] == [0, 1]
     assert runner.unreadable == 2
@@ -184,7 +188,7 @@ def test_a_live_source_without_frames_is_stale_until_the_next_one():
     """Seen from outside: the capture thread itself waits for a frame."""
     hang, told = Hang(), Told()
     runner = build(Studio([OPENS, FRAME, hang, Hang()]), live=True, told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     before_s = time.monotonic()
     runner.start()
     assert hang.reached.wait(LONG_S)
@@ -206,7 +210,7 @@ def test_a_thread_that_hangs_is_abandoned_and_replaced(during, state):
     hangs = [hang] if during == "open" else [OPENS, hang]
     studio = Studio(hangs, [OPENS, FRAME, FRAME])
     runner = build(studio, told=told)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     stuck = runner._worker
@@ -230,7 +234,7 @@ def test_what_an_abandoned_thread_finds_out_later_is_told_to_nobody(late):
     hang, told = Hang(then=late), Told()
     studio = Studio([OPENS, hang], [OPENS, FRAME, Hang()])
     runner = build(studio, live=True, told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     stuck = runner._worker
@@ -248,7 +252,7 @@ def test_abandoned_threads_are_bounded_and_the_source_comes_back_when_one_ends()
     hangs = [Hang() for _ in range(MAX_ABANDONED)]
     studio, told = Studio(*[[hang] for hang in hangs], [OPENS, FRAME, Hang()]), Told()
     runner = build(studio, live=True, told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     for hang in hangs:
         assert hang.reached.wait(LONG_S)
@@ -272,7 +276,7 @@ def test_stop_returns_at_once_even_while_the_source_hangs():
     hang, told = Hang(), Told()
     studio = Studio([OPENS, FRAME, hang])
     runner = build(studio, live=True, told=told)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     runner.stop()
@@ -288,7 +292,7 @@ def test_what_fails_after_stop_is_not_told():
     """Whoever stops the agent unplugs the camera next."""
     hang, told = Hang(then=gone()), Told()
     runner = build(Studio([OPENS, FRAME, hang]), live=True, told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     assert hang.reached.wait(LONG_S)
     runner.stop()
@@ -303,7 +307,7 @@ def test_stop_ends_every_wait_of_the_runner(studio):
     """A delay before the next try, and the pace of a file that plays in real time."""
     told = Told()
     runner = build(studio, live=True, told=told, first_s=3600.0, max_s=3600.0)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     told.wait_for("failed" if not studio._source else "ok")
     runner.stop()
@@ -314,7 +318,7 @@ def test_stop_ends_every_wait_of_the_runner(studio):
 def test_a_file_that_plays_in_real_time_is_paced():
     """The last of twenty frames at 200 a second comes 19 periods after the start, or later; half a period is for the clock."""
     runner = build(Studio([OPENS] + [FRAME] * 20, period_s=0.005))
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     started_ns = time.perf_counter_ns()
     runner.start()
     frames = drain(box)
@@ -328,7 +332,7 @@ def test_a_source_that_nobody_reads_any_more_ends(live):
     told = Told()
     studio = Studio([OPENS] + [FRAME] * 100_000, period_s=0.001)
     runner = build(studio, live=live, told=told)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     assert box.get(LONG_S) is not None
     box.close()
@@ -341,7 +345,7 @@ def test_a_source_that_nobody_reads_any_more_ends(live):
 def test_one_reader_that_leaves_does_not_end_the_source_of_another():
     """Its place in the queue is given up, and the others get everything."""
     runner = build(Studio([OPENS] + [FRAME] * 30))
-    leaves, stays = runner.subscribe("a"), runner.subscribe("b")
+    leaves, stays = runner.subscribe("a", as_it_is), runner.subscribe("b", as_it_is)
     leaves.close()
     runner.start()
     assert [frame.index for frame in drain(stays)] == list(range(30))
@@ -359,7 +363,7 @@ def test_every_connection_is_closed_before_the_next_is_made():
 
     studio.make = count_open
     runner = build(studio)
-    box = runner.subscribe("p")
+    box = runner.subscribe("p", as_it_is)
     runner.start()
     drain(box)
     assert runner.join(LONG_S)
@@ -371,7 +375,7 @@ def test_the_status_says_where_capture_times_come_from():
     """A driver that gives times is believed from its first frame on."""
     told = Told()
     runner = build(Studio([OPENS, FRAME], captured_at_from="driver"), told=told)
-    runner.subscribe("p")
+    runner.subscribe("p", as_it_is)
     runner.start()
     told.wait_for("ended")
     assert [s.captured_at_from for s in told.statuses] == ["arrival", "driver", "driver"]
