@@ -231,17 +231,20 @@ def test_a_fault_in_the_callers_callback_does_not_end_the_delivery(broker, subsc
 def test_what_the_socket_took_in_parts_arrives_whole():
     """A broker that does not read for a while: a message is half written, and nothing comes between its halves."""
     tensors = results.Tensors(tensors={"features": [0.5] * 20_000})
-    with Mosquitto() as broker, Subscriber(broker.port, TOPICS.prediction("p")) as subscriber:
-        with publishing(broker.url) as publisher:
-            send(publisher, 0, result=tensors)
-            subscriber.wait_count("/prediction", 1)
-            with broker.paused():
-                for seq in range(1, 200):  # 80 kB each, and the sockets between us hold some megabytes
-                    send(publisher, seq, result=tensors)
-                    send(publisher, 1000 + seq, qos=1)
-                assert publisher.queued > 100
-            heard = subscriber.wait_count("/prediction", 399)
-            assert publisher.dropped == {}
+    with (
+        Mosquitto() as broker,
+        Subscriber(broker.port, TOPICS.prediction("p")) as subscriber,
+        publishing(broker.url) as publisher,
+    ):
+        send(publisher, 0, result=tensors)
+        subscriber.wait_count("/prediction", 1)
+        with broker.paused():
+            for seq in range(1, 200):  # 80 kB each, and the sockets between us hold some megabytes
+                send(publisher, seq, result=tensors)
+                send(publisher, 1000 + seq, qos=1)
+            assert publisher.queued > 100
+        heard = subscriber.wait_count("/prediction", 399)
+        assert publisher.dropped == {}
     seqs = [body["seq"] for body in heard if not body["historical"]]
     assert [seq for seq in seqs if seq < 1000] == list(range(200))
     assert [seq for seq in seqs if seq > 1000] == list(range(1001, 1200))
