@@ -79,6 +79,7 @@ class App:
             settings.models,
             settings.runtime,
             Prover(device.state_dir),
+            streams=len(settings.pipelines),
             on_version=self._reporter.model,
             on_finding=self._reporter.finding,
         )

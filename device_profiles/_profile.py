@@ -71,7 +71,9 @@ class Runtime(_Table):
     package: Literal["litert", "tflite-runtime"]
     """The interpreter's distribution; what is installed decides, this says what to install."""
     threads: int = Field(ge=1, le=64)
-    """Threads per interpreter."""
+    """Threads per interpreter, where several streams share the machine."""
+    lone_threads: int = Field(default=1, ge=1, le=64)
+    """Threads of the interpreter of a stream that has the machine to itself."""
     delegates: tuple[Delegate, ...] = Field(min_length=1)
     """In the order to try."""
 
@@ -141,4 +143,10 @@ class Profile(_Table):
     def settings(self) -> dict[str, Any]:
         """Defaults for the configuration: nested, plain, and new at each call; keys as in `[runtime]`."""
         delegates = [delegate.model_dump(exclude_unset=True) for delegate in self.runtime.delegates]
-        return {"runtime": {"threads": self.runtime.threads, "delegates": delegates}}
+        return {
+            "runtime": {
+                "threads": self.runtime.threads,
+                "lone_threads": self.runtime.lone_threads,
+                "delegates": delegates,
+            }
+        }

@@ -56,7 +56,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
         if (model := settings.models.get(name)) is None:
             continue  # the configuration's own finding
-        how = execution(model, settings.runtime)
+        how = execution(model, settings.runtime, len(settings.pipelines))
         try:
             bundle = open_model(name, model)
             must_take_pictures(bundle)

@@ -38,7 +38,10 @@ class RuntimeSettings(Strict):
     """`[runtime]`: how interpreters run on this device; the device profile gives the defaults."""
 
     threads: int = Field(default=1, ge=1, le=64)
-    """Threads per interpreter."""
+    """Threads per interpreter; one is right as soon as several pipelines run."""
+    lone_threads: int = Field(default=1, ge=1, le=64)
+    """Threads of the interpreter of a pipeline that is the only one; one core is left for decoding. The device profile says whether it
+    pays."""
     delegates: list[DelegateSettings] = Field(default=[DelegateSettings()], min_length=1)
     """In the order to try."""
     trial_timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0, le=600)
@@ -61,7 +64,7 @@ class ModelSettings(Strict):
     channel: Name = "stable"
     """registry: channel to follow."""
     threads: int | None = Field(default=None, ge=1, le=64)
-    """Threads of this model's interpreters, in place of `runtime.threads`."""
+    """Threads of this model's interpreters, in place of `runtime.threads` and `runtime.lone_threads`."""
     delegates: list[DelegateSettings] | None = None
     """Delegates of this model, in place of `runtime.delegates`."""
     name: Name | None = None

@@ -7,6 +7,7 @@ their manifest at every load, so that what a prediction names is what made it.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import defaultdict
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from agent.core.errors import LinesideError, ModelRefused
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
-from agent.models.execution import Execution
+from agent.models.execution import Execution, threads_of
 from agent.models.loading import load_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ModelShelf:
         runtime: RuntimeSettings,
         prover: Prover,
         *,
+        streams: int = 1,
         on_version: Callable[[str, ModelVersion], None],
         on_finding: Callable[[str, Finding], None],
     ) -> None:
@@ -49,11 +51,13 @@ class ModelShelf:
             models: The tables under `models`.
             runtime: What holds for models that set nothing of their own.
             prover: Tries a file in a child process before this process touches it.
+            streams: Pipelines that will load a model.
             on_version: Called with the model's name after it came to be `active` or `rejected`; any thread.
             on_finding: Called for each thing that a person should know of; any thread.
         """
         self._models = models
         self._runtime = runtime
+        self._streams = streams
         self._prover = prover
         self._on_version = on_version
         self._on_finding = on_finding
@@ -70,7 +74,7 @@ class ModelShelf:
         """
         name = pipeline.model
         settings = self._models[name]
-        how = execution(settings, self._runtime)
+        how = execution(settings, self._runtime, self._streams)
         with self._locks[name]:
             found: ModelVersion | None = None
             try:
@@ -125,7 +129,17 @@ def must_take_pictures(bundle: Bundle) -> None:
         )
 
 
-def execution(settings: ModelSettings, runtime: RuntimeSettings) -> Execution:
-    """How a model's interpreters run: what the model sets, else what holds for all."""
+def execution(settings: ModelSettings, runtime: RuntimeSettings, streams: int) -> Execution:
+    """How a model's interpreters run: what the model sets, else what holds for all.
+
+    Args:
+        settings: Of the model.
+        runtime: Of the device.
+        streams: Pipelines of this agent.
+    """
     delegates = settings.delegates or runtime.delegates
-    return Execution(settings.threads or runtime.threads, tuple(delegate.delegate() for delegate in delegates))
+    cores = len(os.sched_getaffinity(0))
+    threads = settings.threads or threads_of(
+        streams=streams, cores=cores, threads=runtime.threads, lone_threads=runtime.lone_threads
+    )
+    return Execution(threads, tuple(delegate.delegate() for delegate in delegates))

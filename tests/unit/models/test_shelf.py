@@ -10,6 +10,8 @@ import tiny_models
 from line import write_bundle
 
 from agent.core.errors import ModelRefused, NotTrusted
+from agent.models.execution import Delegate, Execution, threads_of
+from agent.models.interpreter import Interpreter
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.shelf import ModelShelf, execution
 from agent.models.trial import Prover
@@ -92,6 +94,33 @@ def test_a_model_runs_as_it_says_else_as_all_do():
     """Threads and delegates of the model's table win over [runtime]."""
     runtime = RuntimeSettings(threads=2)
     own = ModelSettings.model_validate({"path": "x", "delegates": [DelegateSettings(kind="none")]})
-    assert execution(ModelSettings.model_validate({"path": "x"}), runtime).threads == 2
-    how = execution(own, runtime)
+    assert execution(ModelSettings.model_validate({"path": "x"}), runtime, 2).threads == 2
+    how = execution(own, runtime, 2)
     assert (how.threads, [delegate.kind for delegate in how.delegates]) == (2, ["none"])
+
+
+@pytest.mark.parametrize(
+    ("streams", "cores", "threads", "lone_threads", "expected"),
+    [
+        (1, 4, 1, 2, 2),  # alone on the machine: what the profile says that pays
+        (1, 2, 1, 2, 1),  # the second core decodes
+        (1, 1, 1, 2, 1),
+        (2, 4, 1, 2, 1),  # two streams: one thread each does more
+        (1, 4, 3, 2, 3),  # who asks for more has it
+        (4, 4, 2, 4, 2),
+    ],
+)
+def test_only_a_lone_stream_gets_more_threads(streams, cores, threads, lone_threads, expected):
+    """Two interpreters of one thread do more than one of two."""
+    got = threads_of(streams=streams, cores=cores, threads=threads, lone_threads=lone_threads)
+    assert got == expected
+
+
+@pytest.mark.parametrize("delegates", [(Delegate("none"),), (Delegate(),)])
+def test_without_xnnpack_there_is_one_thread(tmp_path, delegates):
+    """The reference kernels spin: two threads take three times as long as one."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny_models.classifier())
+    interpreter = Interpreter(path, Execution(4, delegates))
+    assert interpreter.threads == (4 if interpreter.delegate == "xnnpack" else 1)
+    assert (interpreter.delegate == "xnnpack") == (delegates[0].kind == "xnnpack")
