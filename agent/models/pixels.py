@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from agent.core.errors import ModelRefused
-from agent.models.placement import Area, Placement, Region, Size, plan
+from agent.models.placement import Placement, Region, Size, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,13 +118,7 @@ class ImageInput:
             raise ValueError(f"destination is {destination.dtype} {destination.shape}, not {self._dtype} {self._shape}")
         if pixels.shape != self._frame_shape:
             self._adapt(pixels.shape)
-        written = self._written
-        cv2.resize(
-            pixels[self._read.slices],
-            (written.width, written.height),
-            dst=self._inner,
-            interpolation=self._interpolation,
-        )
+        cv2.resize(pixels[self._read], self._written, dst=self._inner, interpolation=self._interpolation)
         target = destination[0]
         codes = target.view(np.uint8) if self._identity or self._flip_sign else self._codes
         if self._conversion is None:
@@ -139,13 +133,11 @@ class ImageInput:
 
     def _adapt(self, frame_shape: tuple[int, ...]) -> None:
         """Plan for frames of another size or colour; cameras change them rarely."""
-        self._read: Area
-        self._read, self._written, self._placement = plan(
-            self._spec.fit, Size(*frame_shape[:2]), self._size, self._region
-        )
+        read, written, self._placement = plan(self._spec.fit, Size(*frame_shape[:2]), self._size, self._region)
+        self._read, self._written = read.slices, (written.width, written.height)
         self._conversion = _CONVERSIONS.get(("gray" if len(frame_shape) == 2 else "color", self._spec.color))  # noqa: PLR2004
         self._canvas = np.full((*self._size, *frame_shape[2:]), PADDING, np.uint8)
-        self._inner = self._canvas[self._written.slices]
+        self._inner = self._canvas[written.slices]
         self._frame_shape = frame_shape
 
 
