@@ -67,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = ""
         for chosen in options.names or ORDER:
             part = _part(ctx, chosen, options.runs, facts)
-            text = results.write(facts, ctx.peers.versions, {chosen: part})  # after each, so that an abort loses only the rest
+            text = results.write(
+                facts, ctx.peers.versions, {chosen: part}
+            )  # after each, so that an abort loses only the rest
     sys.stdout.write(text)
     sys.stderr.write(f"written: {results.json_file.name} and {results.table_file.name} in {options.out}\n")
     return 0
@@ -94,7 +96,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", type=_positive, default=5, help="interleaved rounds (5)")
     parser.add_argument("--out", type=Path, default=_RESULTS, help="folder of the results (benchmarks/results)")
     parser.add_argument("--machine", help="name of the results instead of the processor's")
-    parser.add_argument("--quick", action="store_true", help="shorter durations, to see that it runs; the table says so")
+    parser.add_argument(
+        "--quick", action="store_true", help="shorter durations, to see that it runs; the table says so"
+    )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in ORDER]
     if unknown:

@@ -66,7 +66,7 @@ def _agent(broker: Broker, home: agent.Home, tables: agent.Tables, over_s: float
 def _decoding(clip: Path, over_s: float) -> Measurement:
     process = processes.start([sys.executable, SCRIPTS / "decode_only.py", clip], stdout=subprocess.PIPE)
     try:
-        processes.first_line(process, _START_S)
+        processes.first_line(process, _START_S, what="decode_only.py")
         time.sleep(_SETTLE_S)
         return {"% of a core": 100 * processes.cpu_share(process.pid, over_s)}
     finally:

@@ -6,9 +6,9 @@ plain paho, publish to callback, with messages as large and as frequent over a b
 
 from __future__ import annotations
 
-import datetime
 import json
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,11 @@ def _name(what: str, qos: int, *, nodelay: bool) -> str:
 def _agent(ctx: Context, broker: Broker, home: agent.Home, size: str, qos: int, count: int) -> Measurement:
     source = agent.video(ctx.moving_clip(_SIZES[size][0]), loop=True, realtime=True)
     tables = agent.settings(broker.port, source, ctx.bundle, qos=qos)
-    with TimedSubscriber(broker, agent.PREDICTIONS, qos=qos, count=count) as subscriber:
-        with agent.Running(home, tables) as running:
-            messages = subscriber.messages(running, count / _RATE + _SLACK_S)
+    with (
+        TimedSubscriber(broker, agent.PREDICTIONS, qos=qos, count=count) as subscriber,
+        agent.Running(home, tables) as running,
+    ):
+        messages = subscriber.messages(running, count / _RATE + _SLACK_S)
     beyond_ms = [beyond_invoke_ms(at_ns, payload) for at_ns, payload in messages[_SKIP:]]
     return {
         "p50": arithmetic.percentile(beyond_ms, 0.5),
@@ -83,7 +85,7 @@ def _agent(ctx: Context, broker: Broker, home: agent.Home, size: str, qos: int, 
 def beyond_invoke_ms(arrived_ns: int, payload: str) -> float:
     """Milliseconds from `captured_at` to the arrival, without the interpreter's own time."""
     prediction = json.loads(payload)
-    captured = datetime.datetime.fromisoformat(prediction["captured_at"].replace("Z", "+00:00"))
+    captured = datetime.fromisoformat(prediction["captured_at"].replace("Z", "+00:00"))
     return arrived_ns / 1e6 - captured.timestamp() * 1e3 - float(prediction["latency_ms"]["invoke"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import agent, clips, processes
@@ -14,9 +15,6 @@ from benchmarks.harness.figures import Figure, NotMeasured, at_most
 from benchmarks.harness.rounds import interleave
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
@@ -73,10 +71,10 @@ def _mediapipe(ctx: Context, clip: Path) -> Measurement:
     return _held([peer.python, peer.script, "watch", ctx.assets.model, clip])
 
 
-def _held(command: Sequence[str | Path]) -> Measurement:
+def _held(command: processes.Command) -> Measurement:
     process = processes.start(command, stdout=subprocess.PIPE)
     try:
-        processes.first_line(process, _START_S)
+        processes.first_line(process, _START_S, what=Path(command[1]).name)
         time.sleep(_SETTLE_S)
         return {"MB": processes.pss_mb(process.pid)}
     finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import agent, arithmetic, clips, processes
@@ -40,7 +40,9 @@ def measure(ctx: Context, runs: int) -> list[Figure]:
         rounds = interleave(runs, {"agent": lambda: _ages(ctx, broker, clip, age_s)}, ctx.say)
         memory = _memory(ctx, broker, clip, memory_s)
     return [
-        rounds.absolute("p99 in model periods", "agent", "periods", at_most(3), name="age of the frame at publish, p99"),
+        rounds.absolute(
+            "p99 in model periods", "agent", "periods", at_most(3), name="age of the frame at publish, p99"
+        ),
         rounds.absolute("p50 in model periods", "agent", "periods", name="age of the frame at publish, p50"),
         rounds.absolute("frames offered / predicted", "agent", "", name="frames offered / frames predicted"),
         memory,
@@ -80,8 +82,8 @@ def age_ms(prediction: dict[str, str]) -> float:
     return (published - captured).total_seconds() * 1e3
 
 
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _memory(ctx: Context, broker: Broker, clip: Path, over_s: float) -> Figure:

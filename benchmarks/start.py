@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import agent, clips, processes
@@ -14,9 +15,6 @@ from benchmarks.harness.figures import Figure, at_most
 from benchmarks.harness.rounds import interleave
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
@@ -28,7 +26,7 @@ _WHOLE, _FIRST = "bare script, to its exit", "bare script, to its first invoke"
 def measure(ctx: Context, runs: int) -> list[Figure]:
     """The agent with a model that it has proven before, as at every start but the first; and the first."""
     clip = ctx.moving_clip(clips.P480)
-    script = [sys.executable, SCRIPTS / "bare_script.py", ctx.assets.model]
+    script: processes.Command = [sys.executable, SCRIPTS / "bare_script.py", ctx.assets.model]
     with Broker() as broker, agent.Home() as home:
         tables = agent.settings(broker.port, agent.video(clip, loop=True, realtime=True), ctx.bundle)
         agent_start_ms(broker, home, tables)
@@ -65,7 +63,7 @@ def _first_start(broker: Broker, tables: agent.Tables) -> Measurement:
         return agent_start_ms(broker, fresh, tables)
 
 
-def _exit_ms(command: Sequence[str | Path]) -> Measurement:
+def _exit_ms(command: processes.Command) -> Measurement:
     began = time.perf_counter()
     processes.run(command, _START_S, what="the bare script")
     return {"ms": (time.perf_counter() - began) * 1e3}
@@ -76,11 +74,11 @@ def _mediapipe(ctx: Context, clip: Path) -> Measurement:
     return _first_line_ms([peer.python, peer.script, "watch", ctx.assets.model, clip])
 
 
-def _first_line_ms(command: Sequence[str | Path]) -> Measurement:
+def _first_line_ms(command: processes.Command) -> Measurement:
     began = time.perf_counter()
     process = processes.start(command, stdout=subprocess.PIPE)
     try:
-        processes.first_line(process, _START_S)
+        processes.first_line(process, _START_S, what=Path(command[1]).name)
         return {"ms": (time.perf_counter() - began) * 1e3}
     finally:
         processes.stop(process)

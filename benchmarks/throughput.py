@@ -48,7 +48,8 @@ def _at(ctx: Context, runs: int, name: str) -> list[Figure]:
                 contestants[peer] = lambda peer=peer: _peer(ctx, peer, clip)  # type: ignore[misc]
         rounds = interleave(runs, contestants, ctx.say)
     return [
-        rounds.ratio("frames/s", _OURS, other, bound, name=f"{name}: agent / {other}") for other, bound in bounds.items()
+        rounds.ratio("frames/s", _OURS, other, bound, name=f"{name}: agent / {other}")
+        for other, bound in bounds.items()
     ]
 
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from benchmarks.harness import processes
 from benchmarks.harness.figures import NotMeasured
@@ -83,6 +83,7 @@ def toml(tables: Mapping[str, Any], prefix: str = "") -> str:
     return "\n".join(lines)
 
 
+@final
 class Home:
     """A folder for an agent: its configuration, and what it remembers from one start to the next. Runs within `with`."""
 
@@ -115,6 +116,7 @@ def run_to_end(home: Home, tables: Tables, timeout_s: float = 120.0) -> None:
     processes.run([LINESIDE, "run", "-c", home.write(tables)], timeout_s, what="lineside run")
 
 
+@final
 class Running:
     """The agent within `with`; it is told to stop at the end."""
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, final
 
 from benchmarks.harness import processes
 from benchmarks.harness.figures import NotMeasured
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _START_S = 10.0
+_LOOK_S = 0.5
 _SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
+@final
 class Broker:
     """Runs within `with`."""
 
@@ -75,6 +77,7 @@ def mosquitto() -> str:
     return found
 
 
+@final
 class Arrivals:
     """mosquitto_sub, a subscriber that costs almost nothing, with one line a message in a file. Runs within `with`."""
 
@@ -147,11 +150,12 @@ class Publisher(Protocol):
         ...
 
 
+@final
 class TimedSubscriber:
     """A plain paho subscriber in a process of its own that notes when its callback is called. Runs within `with`."""
 
     def __init__(self, broker: Broker, topic: str, *, qos: int, count: int) -> None:
-        self._command = [
+        self._command: processes.Command = [
             sys.executable, _SCRIPTS / "timed_subscriber.py", str(broker.port), topic, str(qos), str(count),
         ]  # fmt: skip
 
@@ -159,7 +163,7 @@ class TimedSubscriber:
         """Start it and wait until it is subscribed."""
         self._process = processes.start(self._command, stdout=subprocess.PIPE)
         try:
-            processes.first_line(self._process, _START_S)
+            processes.first_line(self._process, _START_S, what="the subscriber")
         except NotMeasured:
             processes.stop(self._process)
             raise
@@ -177,14 +181,16 @@ class TimedSubscriber:
             NotMeasured: They did not come in time, or the publisher has ended.
         """
         until_s = time.monotonic() + timeout_s
-        while True:
-            try:
-                out, _ = self._process.communicate(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                publisher.check()
-                if time.monotonic() > until_s:
-                    raise NotMeasured(f"not all predictions came within {timeout_s:g} s") from None
-            else:
-                break
+        while (out := self._output(_LOOK_S)) is None:
+            publisher.check()
+            if time.monotonic() > until_s:
+                raise NotMeasured(f"not all predictions came within {timeout_s:g} s")
         pairs = (line.split(" ", 1) for line in out.splitlines())
         return [(int(at), payload) for at, payload in pairs]
+
+    def _output(self, timeout_s: float) -> str | None:
+        """All that it printed, or None while it runs."""
+        try:
+            return self._process.communicate(timeout=timeout_s)[0]
+        except subprocess.TimeoutExpired:
+            return None

@@ -36,7 +36,11 @@ def moving(photo: Path, size: Size, *, seconds: float = 20, rate: float = 30) ->
 def still(photo: Path, size: Size, *, seconds: float = 20, rate: float = 30) -> Path:
     """The photograph, motionless and without noise."""
     return _make(
-        f"still-{size.width}x{size.height}-{seconds:g}s-{rate:g}fps", photo, f"scale={size.width}:{size.height}", seconds, rate
+        f"still-{size.width}x{size.height}-{seconds:g}s-{rate:g}fps",
+        photo,
+        f"scale={size.width}:{size.height}",
+        seconds,
+        rate,
     )
 
 
@@ -47,6 +51,19 @@ def _make(name: str, photo: Path, filters: str, seconds: float, rate: float) -> 
     CACHE.mkdir(exist_ok=True)
     unfinished = CACHE / f"{name}.part.mp4"
     encoding = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", str(max(1, round(rate)))]
-    command = ["ffmpeg", "-v", "error", "-y", "-loop", "1", "-framerate", f"{rate:g}", "-i", photo, "-t", f"{seconds:g}"]
+    command: list[str | Path] = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-y",
+        "-loop",
+        "1",
+        "-framerate",
+        f"{rate:g}",
+        "-i",
+        photo,
+        "-t",
+        f"{seconds:g}",
+    ]
     processes.run([*command, "-vf", filters, *encoding, unfinished], _MAKE_S, what="ffmpeg")
     return unfinished.replace(clip)

@@ -31,7 +31,7 @@ def facts() -> dict[str, Any]:
         "system": _system(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "commit": _said("git", "rev-parse", "--short=12", "HEAD") or "unknown",
+        "commit": _said("git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12") or "unknown",
         "versions": {name: version for name in _PACKAGES if (version := _version(name))}
         | {"mosquitto": _mosquitto(), "ffmpeg": " ".join(_said("ffmpeg", "-version").split()[2:3])},
     }
@@ -92,6 +92,8 @@ def _mosquitto() -> str:
 def _said(*command: str, codes: bool = False) -> str:
     """What a program prints, nothing where it fails; `codes`: some print their help with an exit code of failure."""
     try:
-        return processes.run(["sh", "-c", '"$@" || true', "sh", *command] if codes else command, _ANSWER_S, what="").strip()
+        return processes.run(
+            ["sh", "-c", '"$@" || true', "sh", *command] if codes else command, _ANSWER_S, what=""
+        ).strip()
     except NotMeasured:
         return ""

@@ -96,7 +96,7 @@ def _environment(name: str) -> Path:
         return python
     shutil.rmtree(folder, ignore_errors=True)
     processes.run([base, "-m", "venv", *options, folder], _INSTALL_S, what=f"{base} -m venv")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     processes.run([*pip, "-r", requirements], _INSTALL_S, what=f"pip install for {name}")
     stamp.write_text(wanted, "ascii")
     return python

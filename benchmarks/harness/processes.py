@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ import psutil
 from benchmarks.harness.figures import NotMeasured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+Command = Sequence[str | Path]
 _STOP_S = 15.0
 _MB = 1 << 20
 
@@ -28,7 +30,7 @@ def environment() -> dict[str, str]:
     return kept | {"NO_COLOR": "1"}
 
 
-def run(command: Sequence[str | Path], timeout_s: float, *, what: str) -> str:
+def run(command: Command, timeout_s: float, *, what: str) -> str:
     """Run to the end.
 
     Returns:
@@ -56,13 +58,17 @@ def last_line(text: str) -> str:
     return lines[-1].strip() if lines else "it said nothing"
 
 
-def start(command: Sequence[str | Path], stdout: int | None = None, stderr: Path | None = None) -> subprocess.Popen[str]:
+def start(command: Command, stdout: int | None = None, stderr: Path | None = None) -> subprocess.Popen[str]:
     """Start a child that `stop` ends. Without `stderr` what it says there is dropped."""
     with contextlib.ExitStack() as files:
         talk = files.enter_context(stderr.open("w", encoding="utf-8")) if stderr else subprocess.DEVNULL
         try:
             return subprocess.Popen(
-                command, stdout=subprocess.DEVNULL if stdout is None else stdout, stderr=talk, text=True, env=environment()
+                command,
+                stdout=subprocess.DEVNULL if stdout is None else stdout,
+                stderr=talk,
+                text=True,
+                env=environment(),
             )
         except OSError as error:
             raise NotMeasured(f"{command[0]}: {error.strerror}") from error
@@ -81,7 +87,7 @@ def stop(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def first_line(process: subprocess.Popen[str], timeout_s: float) -> str:
+def first_line(process: subprocess.Popen[str], timeout_s: float, *, what: str) -> str:
     """What a child with a pipe says first.
 
     Raises:
@@ -90,15 +96,10 @@ def first_line(process: subprocess.Popen[str], timeout_s: float) -> str:
     assert process.stdout is not None  # noqa: S101 - the caller asked for a pipe
     readable, _, _ = select.select([process.stdout], [], [], timeout_s)
     if not readable:
-        raise NotMeasured(f"{_called(process)} said nothing within {timeout_s:g} s")
+        raise NotMeasured(f"{what} said nothing within {timeout_s:g} s")
     if not (line := process.stdout.readline().strip()):
-        raise NotMeasured(f"{_called(process)} ended with {process.wait(timeout_s)}")
+        raise NotMeasured(f"{what} ended with {process.wait(timeout_s)}")
     return line
-
-
-def _called(process: subprocess.Popen[str]) -> str:
-    words = process.args if isinstance(process.args, list) else [process.args]
-    return next((Path(word).name for word in words if str(word).endswith(".py")), str(words[0]))
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, *, what: str, every_s: float = 0.01) -> None:

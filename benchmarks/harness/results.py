@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import json
+import re
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import machine, table
@@ -21,7 +22,7 @@ Document = dict[str, Any]
 def section(figures: Iterable[Figure], *, facts: Document, load: list[float], took_s: float, quick: bool) -> Document:
     """One benchmark's part: when and under what load it ran, on which versions, and every value of every round."""
     return {
-        "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "took_s": round(took_s, 1),
         "quick": quick,
         "load_before": load,
@@ -29,10 +30,18 @@ def section(figures: Iterable[Figure], *, facts: Document, load: list[float], to
         "commit": facts["commit"],
         "versions": facts["versions"],
         "figures": [
-            asdict(figure) | {"median": figure.median, "spread": figure.spread, "verdict": figure.verdict}
+            asdict(figure)
+            | {"reason": figure.reason and without_places(figure.reason)}
+            | {"median": figure.median, "spread": figure.spread, "verdict": figure.verdict}
             for figure in figures
         ],
     }
+
+
+def without_places(text: str) -> str:
+    """A reason without folders and addresses of this machine, since results are shown to others."""
+    text = re.sub(r"\w+://\S+", "<address>", text)
+    return re.sub(r"(?:/[\w.+-]+)+/(?=[\w.+-])", "…/", text)
 
 
 def figure_of(kept: Document) -> Figure:

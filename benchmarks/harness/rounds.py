@@ -1,5 +1,7 @@
-"""Interleaved runs: each round runs every contestant once, so that what slows the machine slows them all. A ratio is formed
-within its round."""
+"""Interleaved runs: each round runs every contestant once, so that what slows the machine slows them all.
+
+A ratio is formed within its round.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,14 @@ class Rounds:
         return Figure(name, "", values, bound, {ours: above, theirs: below})
 
     def absolute(
-        self, key: str, contestant: str, unit: str, bound: Bound | None = None, *, name: str = "", beside: Iterable[str] = ()
+        self,
+        key: str,
+        contestant: str,
+        unit: str,
+        bound: Bound | None = None,
+        *,
+        name: str = "",
+        beside: Iterable[str] = (),
     ) -> Figure:
         """A value of one contestant as it is, with the same value of others `beside` it."""
         name = name or f"{contestant} {key}"
@@ -88,15 +97,17 @@ def interleave(
     rounds = Rounds({name: [] for name in contestants})
     for number in range(1, runs + 1):
         for name, contestant in contestants.items():
-            if name in rounds.missing:
-                continue
-            try:
-                measurement = contestant()
-            except NotMeasured as error:
-                rounds.missing[name] = str(error)
-                say(f"{name}: not measured: {error}")
-                continue
-            rounds.measured[name].append(measurement)
-            shown = "  ".join(f"{key} {value:.4g}" for key, value in measurement.items())
-            say(f"{number}/{runs}  {name:<28} {shown}")
+            if name not in rounds.missing:
+                say(f"{number}/{runs}  {name:<34} {_turn(rounds, name, contestant)}")
     return rounds
+
+
+def _turn(rounds: Rounds, name: str, contestant: Callable[[], Measurement]) -> str:
+    """Run one contestant once; what to say of it."""
+    try:
+        measurement = contestant()
+    except NotMeasured as error:
+        rounds.missing[name] = str(error)
+        return f"not measured: {error}"
+    rounds.measured[name].append(measurement)
+    return "  ".join(f"{key} {value:.4g}" for key, value in measurement.items())

@@ -5,12 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness.figures import Figure
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from benchmarks.harness.figures import Bound
+    from benchmarks.harness.figures import Bound, Figure
 
 _MARKS = {"holds": "yes", "misses": "**no**", "no bound": "–", "not measured": "–"}
 _HEAD = ("benchmark", "figure", "median", "spread", "runs", "bound", "holds", "made of (medians)")

@@ -50,7 +50,10 @@ def main() -> None:
     message = prediction(fields)
     if json.loads(encode(message)) != fields:
         sys.exit("the agent's bytes say something else than the prediction they were made of")
-    ways: dict[str, tuple[Callable[[Any], object], Any]] = {"agent": (encode, message), "json.dumps": (json.dumps, fields)}
+    ways: dict[str, tuple[Callable[[Any], object], Any]] = {
+        "agent": (encode, message),
+        "json.dumps": (json.dumps, fields),
+    }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(BATCHES):
         for name, (call, argument) in ways.items():

@@ -61,7 +61,7 @@ def main() -> int:
     """Decode, exchange the sources, run."""
     settings = load(Path(sys.argv[1])).usable()
     pictures = decoded(next(iter(settings.sources.values())).url)
-    app.make_source = partial(_preloaded, pictures, int(sys.argv[2]))  # type: ignore[assignment]
+    app.make_source = partial(_preloaded, pictures, int(sys.argv[2]))  # type: ignore[attr-defined]
     return app.App(settings).run()
 
 

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 ANSWER_S = 10.0
 
@@ -20,24 +21,27 @@ def main() -> None:
     """Subscribe, wait, print."""
     port, topic, qos, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     taken: list[tuple[int, bytes]] = []
-    ready, full = threading.Event(), threading.Event()
+    connected, ready, full = threading.Event(), threading.Event(), threading.Event()
 
     def on_message(_client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         now_ns = time.time_ns()
         if message.retain or len(taken) >= count:
             return
-        taken.append((now_ns, message.payload))
+        taken.append((now_ns, bytes(message.payload)))
         if len(taken) == count:
             full.set()
 
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda *_: client.subscribe(topic, qos)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *_: connected.set()
     client.on_subscribe = lambda *_: ready.set()
     client.on_message = on_message
     client.connect("127.0.0.1", port)
     client.loop_start()
-    if not ready.wait(ANSWER_S):
+    if not connected.wait(ANSWER_S):
         sys.exit("the broker does not answer")
+    client.subscribe(topic, qos)
+    if not ready.wait(ANSWER_S):
+        sys.exit("the broker grants no subscription")
     print("subscribed", flush=True)
     full.wait()
     client.disconnect()
