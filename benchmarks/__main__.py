@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
+import signal
 import sys
 import tempfile
 import time
@@ -23,12 +25,11 @@ ORDER = (
 )  # fmt: skip
 _RESULTS = Path(__file__).parent / "results"
 _USAGE = 2
+_TERMINATED = 143
 
 
 class Benchmark(Protocol):
     """What each module of a benchmark has."""
-
-    TITLE: str
 
     def measure(self, ctx: Context, runs: int) -> list[Figure]:
         """Run it, `runs` interleaved rounds.
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, whatever the figures say; 2 if there is nothing to measure with.
     """
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # so that every child is ended on the way out
     try:
         assets = Assets.find()
     except AssetsMissing as error:
@@ -76,11 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _part(ctx: Context, name: str, runs: int, facts: dict[str, object]) -> dict[str, object]:
-    module = benchmark(name)
-    sys.stderr.write(f"{module.TITLE}\n")
+    sys.stderr.write(f"{name}\n")
     load, began_s = machine.load(), time.monotonic()
     try:
-        figures = module.measure(ctx, runs)
+        figures = benchmark(name).measure(ctx, runs)
     except NotMeasured as error:
         figures = [Figure("everything", reason=str(error))]
         ctx.say(f"not measured: {error}")
@@ -95,7 +96,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, all by default: {', '.join(ORDER)}")
     parser.add_argument("--runs", type=_positive, default=5, help="interleaved rounds (5)")
     parser.add_argument("--out", type=Path, default=_RESULTS, help="folder of the results (benchmarks/results)")
-    parser.add_argument("--machine", help="name of the results instead of the processor's")
+    parser.add_argument("--machine", type=_name, help="name of the results instead of the processor's")
     parser.add_argument(
         "--quick", action="store_true", help="shorter durations, to see that it runs; the table says so"
     )
@@ -111,6 +112,12 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return value
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise argparse.ArgumentTypeError("letters, digits, . _ - only")
+    return text
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "encode"
 _START_S = 30.0
 
 
@@ -36,7 +35,9 @@ def measure(ctx: Context, runs: int) -> list[Figure]:
 
     rounds = interleave(runs, {"encode": turn}, ctx.say)
     return [
-        rounds.absolute("agent µs", "encode", "µs", at_most(1.5), name="one prediction to bytes"),
+        rounds.absolute(
+            "agent µs", "encode", "µs", at_most(1.5), name="one prediction to bytes", also=["json.dumps µs"]
+        ),
         rounds.within("encode", "agent µs", "json.dumps µs", name="agent / json.dumps"),
     ]
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "gate"
 _START_S = 30.0
 _SETTLE_S = 3.0
 _MOTION = {"min_change": 12, "min_area": 0.005, "every_s": 60.0}

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "idle"
 _START_S = 30.0
 _SETTLE_S = 3.0
 

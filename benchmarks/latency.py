@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "latency"
 _RATE = 30
 _SKIP = 30
-_PAYLOAD_BYTES = 900
+_PAYLOAD_BYTES = 950
 """A prediction of a classifier with five labels."""
 _SLACK_S = 30.0
 _SIZES = {"480p": (clips.P480, at_most(2.0)), "1080p": (clips.P1080, at_most(4.0))}

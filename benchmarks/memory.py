@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "memory"
 _SETTLE_S = 4.0
 _START_S = 30.0
 _ONE, _TWO, _BARE = "agent", "agent with two models", "bare script"

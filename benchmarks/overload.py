@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "overload"
 _HIGHEST_RATE = 1000.0
 """Frames a second up to which the agent believes a file."""
 _CLIP_S = 20.0

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "preprocess"
 _INPUTS = {"uint8": "uint8, values as they are", "int8": "int8, [-1, 1]"}
+_OTHERS = ("naive NumPy ms", "blobFromImage ms")
 _COUNT = 400
 
 
@@ -36,7 +36,7 @@ def _of(ctx: Context, runs: int, dtype: str) -> list[Figure]:
     rounds = interleave(runs, {"preprocess": turn}, ctx.say)
     name = _INPUTS[dtype]
     return [
-        rounds.absolute("agent ms", "preprocess", "ms", at_most(0.10), name=f"{name}: 1080p to 224x224"),
+        rounds.absolute("agent ms", "preprocess", "ms", at_most(0.10), name=f"{name}: 1080p to 224x224", also=_OTHERS),
         rounds.within("preprocess", "agent ms", "naive NumPy ms", at_most(0.35), name=f"{name}: agent / naive NumPy"),
         rounds.within("preprocess", "agent ms", "blobFromImage ms", name=f"{name}: agent / blobFromImage"),
     ]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "start"
 _START_S = 30.0
 _WHOLE, _FIRST = "bare script, to its exit", "bare script, to its first invoke"
 

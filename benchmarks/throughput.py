@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "throughput"
 _FRAMES = 600
 _SKIP = 100
 _PEER_S = 120.0

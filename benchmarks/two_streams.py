@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.harness.context import Context
     from benchmarks.harness.rounds import Measurement
 
-TITLE = "two-streams"
 _FRAMES = 900
 _SKIP = 100
 _RUN_S = 120.0

@@ -155,5 +155,5 @@ class Running:
         if self._process is None:
             raise NotMeasured("the agent was not started")
         if self._process.poll() is not None:
-            said = processes.last_line(self._talk.read_text("utf-8"))
+            said = processes.complaint(self._talk.read_text("utf-8"))
             raise NotMeasured(f"the agent ended with {self._process.returncode}: {said}")

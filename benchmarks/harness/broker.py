@@ -89,7 +89,7 @@ class Arrivals:
             topic: With wildcards.
             line: What is kept of a message, in mosquitto_sub's own format: %U time of arrival, %t topic, %p payload.
         """
-        self._broker, self._topic, self._line = broker, topic, line
+        self._broker, self._topic, self._line = broker, topic, f"%r {line}"
         self._folder = tempfile.TemporaryDirectory(prefix="lineside-bench-")
         self._file = Path(self._folder.name) / "arrivals"
 
@@ -118,13 +118,12 @@ class Arrivals:
         self._folder.cleanup()
 
     def lines(self) -> list[str]:
-        """One line for each message so far, without the probe."""
-        return self._file.read_text(encoding="utf-8").splitlines()[1:]
+        """One line for each message so far, without retained ones: the probe, and the last prediction of a run before."""
+        return [line[2:] for line in self._file.read_text(encoding="utf-8").splitlines() if line.startswith("0 ")]
 
     def count(self) -> int:
         """How many messages came so far."""
-        with self._file.open("rb") as file:
-            return max(0, sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1)
+        return (b"\n" + self._file.read_bytes()).count(b"\n0 ")
 
     def times_s(self, expected: int, timeout_s: float = 10.0) -> dict[str, list[float]]:
         """Times of arrival by topic, once `expected` messages are there; for the line "%U %t".

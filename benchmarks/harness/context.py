@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -102,8 +101,3 @@ class Context:
         """The median of a bare invoke loop in the agent's environment, also as frames a second."""
         invoke_ms = float(self.script("bare_invoke.py", self.assets.model, "300"))
         return {"frames/s": 1e3 / invoke_ms, "ms": invoke_ms}
-
-
-def median_ms(values: list[float]) -> float:
-    """Median of seconds in milliseconds."""
-    return statistics.median(values) * 1e3

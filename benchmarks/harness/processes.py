@@ -48,14 +48,19 @@ def run(command: Command, timeout_s: float, *, what: str) -> str:
     except OSError as error:
         raise NotMeasured(f"{what}: {error.strerror}") from error
     if done.returncode:
-        raise NotMeasured(f"{what} ended with {done.returncode}: {last_line(done.stderr or done.stdout)}")
+        raise NotMeasured(f"{what} ended with {done.returncode}: {complaint(done.stderr or done.stdout)}")
     return done.stdout
 
 
 def last_line(text: str) -> str:
-    """Where programs say what went wrong."""
+    """What a program said last."""
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else "it said nothing"
+
+
+def complaint(text: str) -> str:
+    """Where programs say what went wrong: the last line of stderr that is not advice."""
+    return last_line("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("next:")))
 
 
 def start(command: Command, stdout: int | None = None, stderr: Path | None = None) -> subprocess.Popen[str]:

@@ -44,6 +44,20 @@ def without_places(text: str) -> str:
     return re.sub(r"(?:/[\w.+-]+)+/(?=[\w.+-])", "…/", text)
 
 
+def as_json(document: Document) -> str:
+    """Indented, with each list of numbers on one line and no more digits than were measured."""
+    text = json.dumps(_rounded(document), indent=1, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[\s\d.,e+-]+\]", lambda numbers: re.sub(r"\s+", " ", numbers[0]), text)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
 def figure_of(kept: Document) -> Figure:
     """A figure as it was before it was written."""
     return Figure(
@@ -88,7 +102,7 @@ class Results:
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         text = markdown(document)
-        self.json_file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        self.json_file.write_text(as_json(document), encoding="utf-8")
         self.table_file.write_text(text, encoding="utf-8")
         return text
 

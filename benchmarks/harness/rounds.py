@@ -76,14 +76,16 @@ class Rounds:
         *,
         name: str = "",
         beside: Iterable[str] = (),
+        also: Iterable[str] = (),
     ) -> Figure:
-        """A value of one contestant as it is, with the same value of others `beside` it."""
+        """A value of one contestant as it is, with the same value of others `beside` it, and what it measured `also`."""
         name = name or f"{contestant} {key}"
         try:
             values = self.column(contestant, key)
         except NotMeasured as missing:
             return Figure(name, unit, bound=bound, reason=str(missing))
         parts = {f"{other} {key}": self.column(other, key) for other in beside if other not in self.missing}
+        parts |= {other: self.column(contestant, other) for other in also}
         return Figure(name, unit, values, bound, parts)
 
 

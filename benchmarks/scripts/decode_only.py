@@ -10,6 +10,8 @@ import time
 
 import cv2
 
+GIVE_UP_S = 900.0
+
 
 def opened() -> cv2.VideoCapture:
     """The clip from its beginning."""
@@ -17,12 +19,13 @@ def opened() -> cv2.VideoCapture:
 
 
 def main() -> None:
-    """Read for ever."""
+    """Read on and on."""
     cv2.setNumThreads(1)
     capture = opened()
     period_s = 1 / capture.get(cv2.CAP_PROP_FPS)
     due_s, first = time.monotonic(), True
-    while True:
+    until_s = due_s + GIVE_UP_S
+    while due_s < until_s:
         if not capture.read()[0]:
             capture.release()
             capture = opened()

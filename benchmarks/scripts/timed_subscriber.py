@@ -15,6 +15,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 ANSWER_S = 10.0
+GIVE_UP_S = 900.0
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
     if not ready.wait(ANSWER_S):
         sys.exit("the broker grants no subscription")
     print("subscribed", flush=True)
-    full.wait()
+    if not full.wait(GIVE_UP_S):
+        sys.exit(f"{len(taken)} of {count} messages came")
     client.disconnect()
     client.loop_stop()
     sys.stdout.write("".join(f"{at} {payload.decode()}\n" for at, payload in taken))

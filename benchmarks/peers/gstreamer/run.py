@@ -19,7 +19,7 @@ from gi.repository import Gst, GstApp  # noqa: E402, F401 - after the version; G
 
 Gst.init(None)
 
-ELEMENTS = ("qtdemux", "h264parse", "avdec_h264", "videoscale", "videoconvert", "appsink")
+ELEMENTS = ("qtdemux", "avdec_h264", "videoscale", "videoconvert", "appsink")
 PULL_NS = 10 * Gst.SECOND
 
 
@@ -42,7 +42,7 @@ def throughput(model, video, skip):
     index, output = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     _, height, width, _ = interpreter.get_input_details()[0]["shape"]
     line = Gst.parse_launch(
-        f'filesrc location="{video}" ! qtdemux ! h264parse ! avdec_h264 max-threads=1 ! videoscale '
+        f'filesrc location="{video}" ! qtdemux ! avdec_h264 max-threads=1 ! videoscale '
         f"! video/x-raw,width={width},height={height} ! videoconvert ! video/x-raw,format=RGB "
         "! appsink name=sink sync=false max-buffers=4"
     )

@@ -12,6 +12,8 @@ import json
 import sys
 import time
 
+GIVE_UP_S = 900.0
+
 
 def versions():
     """Packages that matter."""
@@ -71,7 +73,8 @@ def watch(model, video):
     period = 1 / capture.get(cv2.CAP_PROP_FPS)
     with classifier(model) as task:
         due = time.perf_counter()
-        while True:
+        until = due + GIVE_UP_S
+        while due < until:
             if not classify(task, capture, done):
                 capture = cv2.VideoCapture(video)
                 continue
