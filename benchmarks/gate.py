@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _START_S = 30.0
 _SETTLE_S = 3.0
-_MOTION = {"min_change": 12, "min_area": 0.005, "every_s": 60.0}
+_MOTION: agent.Tables = {}
+"""The gate as it is when somebody merely asks for it."""
 _WITH, _WITHOUT, _DECODE = "with the gate", "without", "decoding only"
 
 
