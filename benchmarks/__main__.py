@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from benchmarks.harness import machine
 from benchmarks.harness.context import ASSETS_VARIABLE, Assets, AssetsMissing, Context
 from benchmarks.harness.figures import Figure, NotMeasured
+from benchmarks.harness.quiet import Quiet
 from benchmarks.harness.results import Results, section
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _part(ctx: Context, name: str, runs: int, facts: dict[str, object]) -> dict[str, object]:
     sys.stderr.write(f"{name}\n")
-    load, began_s = machine.load(), time.monotonic()
+    load, began_s, quiet = machine.load(), time.monotonic(), Quiet()
     try:
         figures = benchmark(name).measure(ctx, runs)
     except NotMeasured as error:
@@ -88,7 +89,9 @@ def _part(ctx: Context, name: str, runs: int, facts: dict[str, object]) -> dict[
     for figure in figures:
         median = "–" if figure.median is None else f"{figure.median:.3f} {figure.unit}".strip()
         sys.stderr.write(f"  = {figure.name:<56} {median:>12}  {figure.verdict}\n")
-    return section(figures, facts=facts, load=load, took_s=time.monotonic() - began_s, quick=ctx.quick)
+    took_s, others = time.monotonic() - began_s, quiet.report()
+    sys.stderr.write(f"  took {took_s:.0f} s; others kept {others['others_cores']:.2f} cores busy meanwhile\n")
+    return section(figures, facts=facts, load=load, quiet=others, took_s=took_s, quick=ctx.quick)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -19,7 +19,15 @@ SCHEMA = "lineside.benchmarks/1"
 Document = dict[str, Any]
 
 
-def section(figures: Iterable[Figure], *, facts: Document, load: list[float], took_s: float, quick: bool) -> Document:
+def section(
+    figures: Iterable[Figure],
+    *,
+    facts: Document,
+    load: list[float],
+    quiet: dict[str, float],
+    took_s: float,
+    quick: bool,
+) -> Document:
     """One benchmark's part: when and under what load it ran, on which versions, and every value of every round."""
     return {
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -27,6 +35,7 @@ def section(figures: Iterable[Figure], *, facts: Document, load: list[float], to
         "quick": quick,
         "load_before": load,
         "load_after": machine.load(),
+        **quiet,
         "commit": facts["commit"],
         "versions": facts["versions"],
         "figures": [
@@ -120,6 +129,9 @@ def markdown(document: Document) -> str:
     facts["peers"] = {peer: f"({_listed(versions)})" for peer, versions in document["peers"].items()} or "none"
     facts["load before each (1, 5, 15 minutes)"] = {
         benchmark: part["load_before"] for benchmark, part in document["benchmarks"].items()
+    }
+    facts["cores that others kept busy meanwhile"] = {
+        benchmark: part["others_cores"] for benchmark, part in document["benchmarks"].items()
     }
     rows = [
         table.row(benchmark + (" (quick)" if part["quick"] else ""), figure_of(kept))

@@ -17,12 +17,13 @@ else:
     import tomli as tomllib
 
 FACTS = {"processor": "Some CPU", "cores": 2, "commit": "abc", "versions": {"lineside": "0.1.0"}}
+QUIET = {"others_cores": 0.01, "stolen_cores": 0.0}
 
 
 def part(*values):
     """A benchmark's part with one figure."""
     figure = Figure("ratio", "", values, at_least(0.97), {"agent fps": values})
-    return section([figure], facts=FACTS, load=[0.1, 0.2, 0.3], took_s=1.0, quick=False)
+    return section([figure], facts=FACTS, load=[0.1, 0.2, 0.3], quiet=QUIET, took_s=1.0, quick=False)
 
 
 def test_a_run_alone_replaces_only_its_part(tmp_path):
@@ -39,7 +40,7 @@ def test_a_run_alone_replaces_only_its_part(tmp_path):
 def test_a_figure_survives_being_written():
     """Values, bound and parts."""
     figure = Figure("ratio", "", (0.9, 0.95), at_least(0.97), {"agent fps": (1.0, 2.0)}, note="short")
-    kept = section([figure], facts=FACTS, load=[0.0], took_s=1.0, quick=True)["figures"][0]
+    kept = section([figure], facts=FACTS, load=[0.0], quiet=QUIET, took_s=1.0, quick=True)["figures"][0]
     assert figure_of(json.loads(as_json(kept))) == figure
 
 
