@@ -36,6 +36,7 @@ _NODELAY = (True, False)
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
     """p50 and p99 for each combination."""
+    ctx.peers.prepare("paho")
     count = _SKIP + round(_RATE * ctx.duration_s(15, 4))
     with ExitStack() as stack:
         brokers = {nodelay: stack.enter_context(Broker(nodelay=nodelay)) for nodelay in _NODELAY}

@@ -25,6 +25,7 @@ _ONE, _TWO, _BARE = "agent", "agent with two models", "bare script"
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
     """All of them 4 s after their first prediction."""
+    ctx.peers.prepare("mediapipe")
     clip = ctx.moving_clip(clips.P480)
     with Broker() as broker, agent.Home() as home:
         one = agent.settings(broker.port, agent.video(clip, loop=True, realtime=True), ctx.bundle)

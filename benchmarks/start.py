@@ -26,6 +26,7 @@ _WHOLE, _FIRST = "bare script, to its exit", "bare script, to its first invoke"
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
     """The agent with a model that it has proven before, as at every start but the first; and the first."""
+    ctx.peers.prepare("mediapipe")
     clip = ctx.moving_clip(clips.P480)
     script: processes.Command = [sys.executable, SCRIPTS / "bare_script.py", ctx.assets.model]
     with Broker() as broker, agent.Home() as home:

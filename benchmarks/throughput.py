@@ -31,6 +31,7 @@ _BOUNDS: dict[str, tuple[clips.Size, dict[str, Bound | None]]] = {
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
     """One figure for each size and each that we are compared with."""
+    ctx.peers.prepare("mediapipe", "gstreamer", "opencv")
     return [figure for name in _BOUNDS for figure in _at(ctx, runs, name)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -51,6 +52,12 @@ class Peers:
     ready: dict[str, Peer] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, *names: str) -> None:
+        """Make the environments now, so that no installation falls into a round. What cannot be had is told by `get`."""
+        for name in names:
+            with contextlib.suppress(NotMeasured):
+                self.get(name)
 
     def get(self, name: str) -> Peer:
         """A peer by the name of its folder.

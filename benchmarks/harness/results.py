@@ -111,8 +111,8 @@ class Results:
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         text = markdown(document)
-        self.json_file.write_text(as_json(document), encoding="utf-8")
-        self.table_file.write_text(text, encoding="utf-8")
+        _replace(self.json_file, as_json(document))
+        _replace(self.table_file, text)
         return text
 
     def _kept(self) -> Document:
@@ -120,6 +120,13 @@ class Results:
             return {}
         kept: Document = json.loads(self.json_file.read_text("utf-8"))
         return kept if kept.get("schema") == SCHEMA else {}
+
+
+def _replace(file: Path, text: str) -> None:
+    """As a whole, so that an hour of measuring is not lost to an abort in between."""
+    unfinished = file.with_suffix(f"{file.suffix}.part")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
 
 
 def markdown(document: Document) -> str:
