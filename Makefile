@@ -16,7 +16,7 @@ demo: $(VENV)/.demo ## Inspect solar cells on a belt for SECONDS (20) seconds
 test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-bench: $(VENV)/.demo bench-tools ## Measure against bounds and peers (an hour), or some: BENCH="latency start" RUNS=5
+bench: $(VENV)/.demo bench-tools ## Measure against bounds and peers (45 minutes), or some: BENCH="latency start"
 	@export LINESIDE_TEST_ASSETS="$${LINESIDE_TEST_ASSETS:-$$(cd ../shared/assets 2>/dev/null && pwd)}" && \
 		$(VENV)/bin/python -m benchmarks $(BENCH) --runs $(RUNS) $(BENCH_ARGS)
 
