@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 SECONDS ?= 20
 JOBS ?= 4
+RUNS ?= 5
 
-.PHONY: help demo test lint format reference test-tools clean
+.PHONY: help demo test bench lint format reference test-tools bench-tools clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +15,10 @@ demo: $(VENV)/.demo ## Inspect solar cells on a belt for SECONDS (20) seconds
 
 test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+bench: $(VENV)/.demo bench-tools ## Measure against bounds and peers (45 minutes), or some: BENCH="latency start"
+	@export LINESIDE_TEST_ASSETS="$${LINESIDE_TEST_ASSETS:-$$(cd ../shared/assets 2>/dev/null && pwd)}" && \
+		$(VENV)/bin/python -m benchmarks $(BENCH) --runs $(RUNS) $(BENCH_ARGS)
 
 lint: $(VENV)/.lint ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .
@@ -33,6 +38,9 @@ reference: $(VENV)/.demo ## Write the generated part of docs/reference
 test-tools: # mosquitto, ffmpeg and an RTSP server: installed where that is allowed, else named
 	@tests/install-tools
 
+bench-tools: # mosquitto, ffmpeg and what the peers need of the distribution: installed where that is allowed, else named
+	@benchmarks/install-tools
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -41,4 +49,4 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/bin/python pyproj
 	@touch $@
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venvs benchmarks/.cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
