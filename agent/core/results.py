@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Scored:
     """A label and how sure the model is of it."""
 
@@ -20,7 +20,7 @@ class Scored:
     """0..1."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Classification:
     """One label for the whole frame."""
 
@@ -33,7 +33,7 @@ class Classification:
     """The best labels, highest score first; the label that the decision asks for is always among them."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DetectedObject:
     """One object in the frame."""
 
@@ -45,7 +45,7 @@ class DetectedObject:
     """[x_min, y_min, x_max, y_max] in 0..1 of the source frame."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Detection:
     """Objects with boxes, highest score first."""
 
@@ -54,7 +54,7 @@ class Detection:
     """Objects whose score reaches the model's `threshold`."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Segmentation:
     """How much of the frame each class covers."""
 
@@ -65,7 +65,7 @@ class Segmentation:
     """Reference to the mask, or null where no mask is kept."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Anomaly:
     """How far the frame is from what the model was trained on."""
 
@@ -76,7 +76,7 @@ class Anomaly:
     """Score from which on the decision is `reject`, or null without a rule."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Regression:
     """A number with a unit."""
 
@@ -87,7 +87,7 @@ class Regression:
     """Unit of `value`, or null where the bundle names none."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Embedding:
     """A point in the model's feature space."""
 
@@ -98,7 +98,7 @@ class Embedding:
     """Distance to the nearest reference vector of the bundle, or null where it has none."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Tensors:
     """Every output as it is."""
 
