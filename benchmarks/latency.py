@@ -32,6 +32,9 @@ _SIZES = {"480p": (clips.P480, at_most(2.0)), "1080p": (clips.P1080, at_most(4.0
 _P50 = at_most(0.8)
 _QOS = (0, 1)
 _NODELAY = (True, False)
+_STEPS = ("wait", "pre", "post", "to the stamp", "on the way")
+"""Where the time beyond the invoke goes: the first three are in `latency_ms`, then numbered until `published_at`, then until the
+subscriber's callback."""
 
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
@@ -59,6 +62,8 @@ def measure(ctx: Context, runs: int) -> list[Figure]:
             figures.append(
                 rounds.absolute(key, name, "ms", bound if nodelay else None, name=f"{name}: {key}", beside=[paho])
             )
+    name = _name("480p", 0, nodelay=True)
+    figures += [rounds.absolute(step, name, "ms", None, name=f"{name}: median {step}") for step in _STEPS]
     return figures
 
 
@@ -75,7 +80,9 @@ def _agent(ctx: Context, broker: Broker, home: agent.Home, size: str, qos: int, 
     ):
         messages = subscriber.messages(running, count / _RATE + _SLACK_S)
     beyond_ms = [beyond_invoke_ms(at_ns, payload) for at_ns, payload in messages[_SKIP:]]
+    steps = [_steps_ms(at_ns, payload) for at_ns, payload in messages[_SKIP:]]
     return {
+        **{step: arithmetic.percentile([times[step] for times in steps], 0.5) for step in _STEPS},
         "p50": arithmetic.percentile(beyond_ms, 0.5),
         "p99": arithmetic.percentile(beyond_ms, 0.99),
         "bytes": float(len(messages[-1][1])),
@@ -85,8 +92,23 @@ def _agent(ctx: Context, broker: Broker, home: agent.Home, size: str, qos: int, 
 def beyond_invoke_ms(arrived_ns: int, payload: str) -> float:
     """Milliseconds from `captured_at` to the arrival, without the interpreter's own time."""
     prediction = json.loads(payload)
-    captured = datetime.fromisoformat(prediction["captured_at"].replace("Z", "+00:00"))
-    return arrived_ns / 1e6 - captured.timestamp() * 1e3 - float(prediction["latency_ms"]["invoke"])
+    return arrived_ns / 1e6 - _ms(prediction["captured_at"]) - float(prediction["latency_ms"]["invoke"])
+
+
+def _steps_ms(arrived_ns: int, payload: str) -> dict[str, float]:
+    """Milliseconds of each step but the invoke."""
+    prediction = json.loads(payload)
+    latency, published_ms = prediction["latency_ms"], _ms(prediction["published_at"])
+    return {
+        **{step: float(latency[step]) for step in ("wait", "pre", "post")},
+        "to the stamp": published_ms - _ms(prediction["captured_at"]) - float(latency["total"]),
+        "on the way": arrived_ns / 1e6 - published_ms,
+    }
+
+
+def _ms(text: str) -> float:
+    """Milliseconds since the epoch of a time as messages have it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e3
 
 
 def _paho(ctx: Context, broker: Broker, qos: int, count: int) -> Measurement:
