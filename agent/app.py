@@ -44,8 +44,10 @@ FIRST_CONNECTION_S = 5.0
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
-_FIRST_HEALTH_S = 2.0
-"""Late enough to be in nobody's way, early enough for whoever looks at a start."""
+_JOBS_AFTER_S = 1.0
+"""After the sources: the first prediction is out, and nobody waits for what the jobs import."""
+_FIRST_HEALTH_S = 1.0
+"""After the jobs' start; early enough for whoever looks at a start."""
 _HOPELESS_GRACE_S = 1.0
 """Where no pipeline can ever work there is nothing to deliver but the status."""
 _UNDELIVERED = 4
@@ -161,10 +163,10 @@ class App:
         self._jobs.every(_CHECK_S, "sources", self._check_sources)
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
-        self._jobs.start()
 
     def _until_the_end(self) -> int:
         deadline_s = time.monotonic() + ONCE_S if self._once else None
+        jobs_at_s = time.monotonic() + _JOBS_AFTER_S
         while not self._stopping:
             self._wake.clear()
             if (code := self._exit_code()) is not None:
@@ -175,7 +177,9 @@ class App:
                     "no prediction of %s within %g s", ", ".join(silent), ONCE_S, extra={"hint": "lineside doctor"}
                 )
                 return LinesideError.exit_code
-            self._wake.wait(1.0)
+            if time.monotonic() >= jobs_at_s:
+                self._jobs.start()
+            self._wake.wait(_JOBS_AFTER_S)
         return 0
 
     def _exit_code(self) -> int | None:
