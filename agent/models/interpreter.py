@@ -7,6 +7,7 @@ child process first (`agent.models.trial`) may crash this process: native code d
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ _LONGEST_SENTENCE = 240
 _PLAIN = Execution()
 
 
+@cache
 def runtime_version() -> str:
     """Interpreter and its version, as it stands in messages: `litert 2.3.0`."""
     return f"{_RUNTIME} {metadata.version(_PACKAGE)}"
