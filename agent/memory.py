@@ -48,11 +48,12 @@ _Visit = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Library), ctypes.c_size
 
 def forget_file(path: Path) -> None:
     """Give back the pages of a file that is mapped for reading only, such as a model whose weights the runtime has packed."""
-    name = os.path.realpath(path)
+    name = f"{os.path.realpath(path)}\n"
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:  # noqa: PTH123 - no file of ours
         for line in maps:
-            if line.rstrip("\n").endswith(name) and (fields := line.split(None, 5))[1][1] == "-":
-                begin, end = (int(bound, 16) for bound in fields[0].split("-"))
+            bounds, rights, *_, mapped = line.split(" ", 5)
+            if mapped.lstrip(" ") == name and "w" not in rights:
+                begin, end = (int(bound, 16) for bound in bounds.split("-"))
                 _madvise(begin, end - begin)
 
 
