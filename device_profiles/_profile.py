@@ -16,7 +16,7 @@ _SECTIONS = ("match", "runtime", "camera", "limits")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DmiPattern(_Table):

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from agent.cli import output
-from agent.cli.output import DEFAULT_CONFIG, JsonOption
+from agent.cli.output import JsonOption
+from agent.cli.serve import DEFAULT_CONFIG
 
 
 def check(

@@ -1,14 +1,10 @@
-"""The tree of commands, and the one place where errors become exit codes."""
+"""The tree of commands."""
 
 from __future__ import annotations
-
-import io
-import sys
 
 import typer
 
 from agent.cli import check, demo, doctor, init, model, output, run, status, tap
-from agent.core.errors import LinesideError
 
 app = typer.Typer(
     name="lineside",
@@ -32,15 +28,3 @@ def _root(
         output.result({"version": __version__}, f"lineside {__version__}", as_json=False)
         raise typer.Exit
     output.demand_a_command(context)
-
-
-def main() -> None:
-    """Run the command line; the entry point of `lineside`. Ctrl-C and closed pipes are typer's: it exits 130 and 1."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a sign must not end a command
-    try:
-        app()
-    except LinesideError as error:
-        output.fault(error, as_json="--json" in sys.argv)
-        sys.exit(error.exit_code)

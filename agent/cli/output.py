@@ -24,7 +24,6 @@ ConfigOption = Annotated[
     str, typer.Option("--config", "-c", help="Configuration file.", metavar="FILE", show_default=True)
 ]
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
-DEFAULT_CONFIG = "/etc/lineside/agent.toml"
 
 
 def result(data: Any, text: str, *, as_json: bool) -> None:

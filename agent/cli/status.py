@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli import output
-from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
+from agent.cli.output import ConfigOption, JsonOption
+from agent.cli.serve import DEFAULT_CONFIG
 
 
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli import output
-from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
+from agent.cli.output import ConfigOption, JsonOption
+from agent.cli.serve import DEFAULT_CONFIG
 
 _SHOWN_BYTES = 200
 """Of a message that is not understood."""

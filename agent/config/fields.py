@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from agent.core.names import NAME_PATTERN
-from agent.schema import is_table
+from agent.schema import is_table, manual
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class FieldText:
 
 def fields_of(model: type[BaseModel]) -> list[FieldText]:
     """The keys of a table, in their order."""
-    found = []
+    found, texts = [], manual(model)
     for key, field in model.model_fields.items():
         default = field.default
         found.append(
@@ -51,7 +51,7 @@ def fields_of(model: type[BaseModel]) -> list[FieldText]:
                 kind=_kind(field.annotation, [m for m in field.metadata if m is not None]),
                 default="" if default in (PydanticUndefined, None) or _table(field.annotation) else toml_value(default),
                 required=field.is_required(),
-                text=" ".join((field.description or "").split()),
+                text=texts.get(key, ""),
                 table=_table(field.annotation),
             )
         )

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
-
-from agent.config.settings import AgentSettings
+from agent.config.settings import ENV_PREFIX, AgentSettings
 from agent.core.findings import Finding
 from agent.schema import closest
 from agent.sources.camera.address import file_path, kind_of
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from device_profiles import Profile
 
-ENV_PREFIX = "LINESIDE_"
 _NOT_CONFIGURATION = f"{ENV_PREFIX}TEST_"
 _CREDENTIALS = {
     "mqtt-password": "password_file",
@@ -96,18 +93,11 @@ def credentials_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Finding]]
     return Layer(origin, {"mqtt": mqtt} if mqtt else {}), findings
 
 
-class _Environment(BaseSettings, AgentSettings):
-    """The same tables, as pydantic-settings wants them in order to read variables."""
-
-    model_config = SettingsConfigDict(extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__")
-
-
 def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Finding]]:
     """`LINESIDE_MQTT__URL=…` and its like; tables and lists are JSON. A variable that names no table is a finding."""
     values: dict[str, Any] = {}
     findings = []
     tables = list(AgentSettings.model_fields)
-    source = EnvSettingsSource(_Environment)
     for variable in sorted(environ):
         if not variable.startswith(ENV_PREFIX) or variable.startswith(_NOT_CONFIGURATION):
             continue
@@ -121,10 +111,11 @@ def environment_layer(environ: Mapping[str, str]) -> tuple[Layer, list[Finding]]
                 Finding("unknown-variable", "warning", f"{variable} in the environment is no setting", hint)
             )
             continue
-        source.env_vars = {variable.lower(): environ[variable]}
+        from agent.config.environment import tables_of  # noqa: PLC0415 - most devices set no variable
+
         try:
-            values = _over(values, source())
-        except (SettingsError, RecursionError):
+            values = _over(values, tables_of(variable, environ[variable]))
+        except ValueError:
             message = f"environment: {variable} is a table or a list, and its value is no JSON"
             findings.append(Finding("invalid-value", "error", message, f"mend it, or unset {variable}"))
     return Layer("environment", values), findings

@@ -15,6 +15,9 @@ from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
 
+ENV_PREFIX = "LINESIDE_"
+"""Beginning of every variable of the environment that is configuration."""
+
 
 def _location(text: str) -> str:
     for segment in text.split("/") if text else ():

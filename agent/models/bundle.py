@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from agent.core.errors import ModelRefused, NotTrusted
 from agent.core.findings import Finding
-from agent.models.bare import bare_spec
 from agent.models.spec import ModelSpec
 from agent.schema import problems
 from cloud_sync import manifest
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from agent.models.settings import ModelSettings
+    from cloud_sync.manifest import Manifest
 
 DESCRIPTION = "model.toml"
 _MAX_LABELS_BYTES = 16 << 20
@@ -45,6 +45,7 @@ class Bundle:
         spec: What a person wrote about it.
         model: The .tflite file.
         digest: `sha256:` of `manifest.json`, or of the file for a bare model.
+        model_sha256: Of the .tflite file, in hexadecimal; None where it was not read for the digest, as hidden files are not.
         folder: Where the bundle lies; None for a bare model.
         labels: Line k, counted from 0, is class k; None where the model has none.
         references: float32 [n, features], for embeddings that are compared; None without.
@@ -54,6 +55,7 @@ class Bundle:
     spec: ModelSpec
     model: Path
     digest: str
+    model_sha256: str | None
     folder: Path | None
     labels: list[str] | None
     references: npt.NDArray[np.float32] | None = None
@@ -110,7 +112,7 @@ def open_bundle(folder: Path) -> Bundle:
         raise NotTrusted(str(error), hint=again) from error
     except OSError as error:
         raise ModelRefused(f"{folder} cannot be read: {error}") from error
-    bundle = replace(open_unpacked(folder), digest=digest)
+    bundle = _bundle(folder, read_description(folder), listed, digest)
     if (listed.name, listed.version) != (bundle.spec.name, bundle.spec.version):
         raise NotTrusted(
             f"{folder}: the manifest is of {listed.name} {listed.version}, {DESCRIPTION} of {bundle.title}", hint=again
@@ -127,15 +129,22 @@ def open_unpacked(folder: Path) -> Bundle:
         ModelRefused: It is not there, cannot be read, or its description is wrong.
     """
     spec = read_description(folder)
-    references = spec.output.references
     try:
-        digest = manifest.describe(folder, spec.name, spec.version).digest
+        listed = manifest.describe(folder, spec.name, spec.version)
     except (OSError, ManifestInvalid) as error:
         raise ModelRefused(f"{folder} cannot be packed: {error}") from error
+    return _bundle(folder, spec, listed, listed.digest)
+
+
+def _bundle(folder: Path, spec: ModelSpec, listed: Manifest, digest: str) -> Bundle:
+    """What a folder holds, whose files are those of the manifest."""
+    references = spec.output.references
+    model = PurePosixPath(spec.model).as_posix()
     return Bundle(
         spec=spec,
         model=inside(folder, spec.model, "model"),
         digest=digest,
+        model_sha256=next((entry.sha256 for entry in listed.files if entry.path == model), None),
         folder=folder,
         labels=read_labels(inside(folder, spec.labels, "labels")) if spec.labels else None,
         references=_read_references(inside(folder, references, "output.references")) if references else None,
@@ -150,11 +159,15 @@ def open_bare(name: str, settings: ModelSettings, path: Path) -> Bundle:
     """
     if not path.is_file():
         raise ModelRefused(f"{path} is not there", hint=f"models.{name}.path names a bundle folder or a .tflite file")
+    from agent.models.bare import bare_spec  # noqa: PLC0415 - 8 ms for a reader that a bundle does without
+
     spec, labels = bare_spec(name, settings, path)
+    sha256 = manifest.file_sha256(path)
     return Bundle(
         spec=spec,
         model=path,
-        digest=f"sha256:{manifest.file_sha256(path)}",
+        digest=f"sha256:{sha256}",
+        model_sha256=sha256,
         folder=None,
         labels=read_labels(settings.labels) if settings.labels else labels,
     )

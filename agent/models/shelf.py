@@ -83,7 +83,7 @@ class ModelShelf:
                 found = ModelVersion(
                     version=bundle.spec.version, digest=bundle.digest, state="active", reason="configured"
                 )
-                self._prover.prove(bundle.model, how, self._runtime.limits())
+                self._prover.prove(bundle.model, how, self._runtime.limits(), sha256=bundle.model_sha256)
                 model = load_model(bundle, how, decision=pipeline.decision, region=pipeline.seen)
             except LinesideError as error:
                 self._reject(name, found, error)

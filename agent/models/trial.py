@@ -24,7 +24,6 @@ from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.execution import Delegate, Execution, TrialLimits
 from agent.models.tensors import TensorInfo
-from agent.models.tflite_file import read_tflite
 from cloud_sync.atomic import write_atomically
 from cloud_sync.manifest import file_sha256
 
@@ -83,6 +82,8 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     Raises:
         ModelRefused: The runtime refuses it, or it crashes, hangs or needs more memory than it may have.
     """
+    from agent.models.tflite_file import read_tflite  # noqa: PLC0415 - a model that is proven needs no reader
+
     read_tflite(path)
     order = {"path": str(path.resolve()), "how": asdict(how), "memory_bytes": limits.memory_bytes}
     child = subprocess.Popen(
@@ -136,13 +137,19 @@ class Prover:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "proven.json"
 
-    def prove(self, model: Path, how: Execution, limits: TrialLimits) -> TrialReport:
+    def prove(self, model: Path, how: Execution, limits: TrialLimits, *, sha256: str | None = None) -> TrialReport:
         """The report of the trial of these very bytes, now or earlier.
+
+        Args:
+            model: The file.
+            how: Threads and delegates.
+            limits: Of the trial.
+            sha256: Of the file, in hexadecimal, if the caller has just computed it.
 
         Raises:
             ModelRefused: As `try_model`; a refusal is never remembered.
         """
-        key = self._key(model, how)
+        key = self._key(sha256 or file_sha256(model), how)
         known = self._read()
         if key in known:
             return TrialReport.from_dict(known[key])
@@ -151,11 +158,11 @@ class Prover:
         self._write(dict(list(known.items())[-self._KEPT :]))
         return report
 
-    def _key(self, model: Path, how: Execution) -> str:
+    def _key(self, sha256: str, how: Execution) -> str:
         from agent.models.interpreter import runtime_version  # noqa: PLC0415 - settings import this module, not LiteRT
 
         kernel = os.uname()
-        parts = [file_sha256(model), runtime_version(), kernel.machine, asdict(how)]
+        parts = [sha256, runtime_version(), kernel.machine, asdict(how)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _read(self) -> dict[str, Any]:

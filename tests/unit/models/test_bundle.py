@@ -29,6 +29,15 @@ def test_an_unpacked_folder_opens_with_a_warning(tmp_path):
     assert after.findings == []
     assert after.digest == before.digest
     assert after.labels == ["dark", "bright"]
+    assert after.model_sha256 == before.model_sha256 == manifest.file_sha256(after.model)
+
+
+@pytest.mark.parametrize("pack", [lambda folder: folder, packed])
+def test_a_model_that_no_manifest_lists_has_no_digest_yet(tmp_path, pack):
+    """Hidden files are not read for the manifest, so who needs the digest computes it."""
+    folder = write_bundle(tmp_path / "b", toml=CLASSIFIER_TOML.replace("model.tflite", ".model.tflite"))
+    (folder / "model.tflite").rename(folder / ".model.tflite")
+    assert open_bundle(pack(folder)).model_sha256 is None
 
 
 @pytest.mark.parametrize(

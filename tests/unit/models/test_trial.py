@@ -12,6 +12,7 @@ from agent.core.errors import ModelRefused
 from agent.models import trial
 from agent.models.execution import Delegate, Execution, TrialLimits
 from agent.models.trial import Prover, try_model
+from cloud_sync.manifest import file_sha256
 
 SHORT = TrialLimits(timeout_s=20)
 DAMAGED_COPIES = int(os.environ.get("LINESIDE_TEST_DAMAGED", "12"))
@@ -134,6 +135,14 @@ def test_what_was_proven_is_not_tried_again(tmp_path, model, monkeypatch):
     model.write_bytes(tiny_models.classifier(seed=1))
     Prover(tmp_path).prove(model, Execution(), SHORT)
     assert len(tried) == 3
+
+
+def test_a_digest_that_is_known_is_not_computed_again(tmp_path, model):
+    """Whoever has compared the file with its manifest hands its digest on."""
+    prover, sha256 = Prover(tmp_path), file_sha256(model)
+    first = prover.prove(model, Execution(), SHORT)
+    model.unlink()
+    assert prover.prove(model, Execution(), SHORT, sha256=sha256) == first
 
 
 def test_a_refusal_is_not_remembered(tmp_path):
