@@ -200,7 +200,6 @@ class App:
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
         gc.freeze()
         gc.enable()
-        forget_code()
 
     def _exit_code(self) -> int | None:
         return exit_code(
