@@ -81,7 +81,7 @@ class ImageInput:
         self._size = Size(*tensor.shape[1:3])
         self._interpolation = _INTERPOLATIONS[spec.interpolation]
         table = quantization_table(spec.mean, spec.std, tensor)
-        self.distinct_values = min(len(np.unique(column)) for column in table.T)
+        self.distinct_values = min(len(set(column.tolist())) for column in table.T)  # np.unique imports numpy.ma, 1 MB
         """How many of the 256 pixel values the model can tell apart; few are a sign of a wrong `mean` or `std`."""
         if self.distinct_values == 1 or not np.isfinite(table).all():
             raise ModelRefused(

@@ -181,6 +181,7 @@ class PipelineRunner:
             if unfinished is not None:
                 finisher.later(unfinished)
             unfinished = (job, model.infer(job.prepared))
+            del job  # some megabytes, and the next one may be long in coming
             if self._once or not len(box):
                 finisher.now(unfinished)
                 unfinished = None

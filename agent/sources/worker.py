@@ -184,6 +184,7 @@ class Worker:
                 continue
             backoff.reset()
             self._reports.frame(frame, source.captured_at_from)
+            del frame  # some megabytes, and the next one may be long in coming
 
     def _close(self, source: Source) -> None:
         """Closing may hang as well, and what it raises must not hide why it is closed."""

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.models.decoders.autoencoder import Autoencoder
-from agent.models.decoders.classifier import Classifier
 from agent.models.decoders.contract import Context, Decoder
-from agent.models.decoders.embedding import EmbeddingDecoder
 from agent.models.decoders.fitting import check_spec
-from agent.models.decoders.raw import Raw
-from agent.models.decoders.regressor import Regressor
-from agent.models.decoders.segmenter import Segmenter
-from agent.models.decoders.ssd import Ssd
-from agent.models.decoders.yolo import Yolo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,21 +38,38 @@ def make_decoder(
         ModelRefused: Tensors, labels, references or decision do not fit the decoder; the message says what was found and
             what was expected.
     """
+    # ruff: noqa: PLC0415 - a device has one or two kinds of model; all eight take 9 ms
     check_spec(spec, outputs)
     match spec.output.decode:
         case "classifier":
+            from agent.models.decoders.classifier import Classifier
+
             return Classifier(spec, outputs, labels)
         case "ssd":
+            from agent.models.decoders.ssd import Ssd
+
             return Ssd(spec, outputs, labels)
         case "yolo":
+            from agent.models.decoders.yolo import Yolo
+
             return Yolo(spec, inputs, outputs, labels)
         case "segmenter":
+            from agent.models.decoders.segmenter import Segmenter
+
             return Segmenter(spec, outputs, labels)
         case "autoencoder":
+            from agent.models.decoders.autoencoder import Autoencoder
+
             return Autoencoder(spec, inputs, outputs)
         case "regressor":
+            from agent.models.decoders.regressor import Regressor
+
             return Regressor(spec, outputs)
         case "embedding":
+            from agent.models.decoders.embedding import EmbeddingDecoder
+
             return EmbeddingDecoder(spec, outputs, references)
         case "raw":
+            from agent.models.decoders.raw import Raw
+
             return Raw(outputs)
