@@ -25,7 +25,6 @@ from agent.core.times import new_id
 from agent.core.topics import Topics
 from agent.jobs import Jobs
 from agent.lock import StateLock
-from agent.memory import forget_code
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
 from agent.mqtt.publisher import LinkState, Publisher

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
-import subprocess
-import sys
 from pathlib import Path
-
-from command import environment
 
 from agent.memory import forget_file
 
@@ -46,30 +42,3 @@ def test_what_can_be_written_is_never_forgotten(tmp_path):
 def test_a_file_that_is_not_mapped_is_no_fault(tmp_path):
     """Nor one that is not there."""
     forget_file(tmp_path / "nothing.tflite")
-
-
-def test_forgotten_code_runs_as_before():
-    """It comes back when it is called; what is not called stays away."""
-    script = """
-import re
-import cv2
-import numpy as np
-from agent.memory import forget_code
-
-def code_kb():
-    maps = re.findall(r"^\\S+ r-xp .*/.*\\n(?:\\S+:.*\\n)*?Rss: +(\\d+) kB", open("/proc/self/smaps").read(), re.MULTILINE)
-    return sum(map(int, maps))
-
-picture = np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)
-expected = cv2.resize(picture, (8, 8)).tolist()
-before = code_kb()
-forget_code()
-assert code_kb() < before, (code_kb(), before)
-assert cv2.resize(picture, (8, 8)).tolist() == expected
-import sqlite3, decimal
-assert sqlite3.connect(":memory:").execute("select 1").fetchone() == (1,)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=False, env=environment(), capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
