@@ -25,6 +25,7 @@ from agent.core.times import new_id
 from agent.core.topics import Topics
 from agent.jobs import Jobs
 from agent.lock import StateLock
+from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
 from agent.mqtt.publisher import LinkState, Publisher
@@ -199,6 +200,7 @@ class App:
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
         gc.freeze()
         gc.enable()
+        forget_free()
 
     def _exit_code(self) -> int | None:
         return exit_code(

