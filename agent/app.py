@@ -48,6 +48,7 @@ FIRST_CONNECTION_S = 5.0
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
+"""How often sources are looked at from outside; here and not in a job, which would cost 0.3 % of a core."""
 _SETTLE_S = 1.0
 """From the sources' start to that of the jobs: the first prediction is out by then."""
 _FIRST_HEALTH_S = 1.0
@@ -171,7 +172,6 @@ class App:
                 return
         for source in self._sources.values():
             source.start()
-        self._jobs.every(_CHECK_S, "sources", self._check_sources)
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
 
@@ -191,7 +191,8 @@ class App:
             if not settled and time.monotonic() >= settles_at_s:
                 settled = True
                 self._settle()
-            self._wake.wait(1.0)
+            self._wake.wait(_CHECK_S)
+            self._check_sources()
         return 0
 
     def _settle(self) -> None:
