@@ -32,6 +32,8 @@ class Sized(Source, Protocol):
 class AutoSource:
     """Opens the source in full, looks at its size, and changes over if it pays. Implements `agent.sources.contract.Source`."""
 
+    captured_at_from: CaptureClock = "arrival"
+
     def __init__(
         self, settings: CameraSettings, demand: Demand, *, full: Callable[[], Sized], scaled: Callable[[], Source]
     ) -> None:
@@ -48,16 +50,7 @@ class AutoSource:
         self._scaled = scaled
         self._full = full()
         self._source: Source = self._full
-
-    @property
-    def captured_at_from(self) -> CaptureClock:
-        """See `agent.sources.contract.Source`."""
-        return self._source.captured_at_from
-
-    @property
-    def period_s(self) -> float | None:
-        """See `agent.sources.contract.Source`."""
-        return self._source.period_s
+        self.period_s: float | None = None
 
     def open(self) -> None:
         """Open and decide.
@@ -67,6 +60,10 @@ class AutoSource:
             SourceInvalid: It can never give a frame.
         """
         self._full.open()
+        self._choose()
+        self.period_s = self._source.period_s
+
+    def _choose(self) -> None:
         needed = self._demand.needed()
         reason = why_full(
             self._full.frame_size,

@@ -99,7 +99,7 @@ class PictureChild:
             SourceUnavailable: What came is no picture.
         """
         deadline_s = time.monotonic() + timeout_s
-        if not (self._read_head(deadline_s) and self._read(memoryview(self._rgb.reshape(-1)), deadline_s)):
+        if not (self._read_head(deadline_s) and self._read(self._rgb.reshape(-1).data, deadline_s)):
             return None
         self._hear()
         return cast("npt.NDArray[np.uint8]", cv2.cvtColor(self._rgb, cv2.COLOR_RGB2BGR))

@@ -75,7 +75,9 @@ class CameraSettings(Strict):
     @model_validator(mode="after")
     def _can_be_scaled(self) -> CameraSettings:
         if self.decode != "full" and kind_of(self.url) == "device":
-            raise ValueError(f'decode = "{self.decode}": a device is always decoded in full; ask it for a smaller picture with width')
+            raise ValueError(
+                f'decode = "{self.decode}": a device is always decoded in full; ask it for a smaller picture with width'
+            )
         if self.decode == "scaled" and has_password(self.url):
             raise ValueError(
                 'decode = "scaled": ffmpeg would show the password of the url to every user of this machine;'
