@@ -88,7 +88,7 @@ def test_ffmpeg_works_out_the_size_that_the_rule_says(frame, needed):
     """The rule stands in two languages."""
     width, height = frame
     command = file_command(which("ffmpeg"), (5, 1), Path("x"), needed, threads=1, skip=0, matrix="auto")
-    source = ["-f", "lavfi", "-i", f"color=s={width}x{height}:d=0.04"]
+    source = ["-f", "lavfi", "-i", f"testsrc=s={width}x{height}:d=0.04"]
     found = subprocess.run(
         ["ffmpeg", "-v", "error", *source, "-vf", option(command, "-vf"), "-c:v", "ppm", "-f", "image2pipe", "-"],
         capture_output=True,
