@@ -1,4 +1,4 @@
-"""`decode = "auto"`: scaled frames where that pays, else full ones."""
+"""`decode = "auto"`: scaled frames where that may pay, else full ones. The figures stand in docs/how-to/cameras.md."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ class CameraSettings(Strict):
     processor time in all; a large file that is read as fast as possible may gain."""
     decode: Literal["full", "scaled", "auto"] = "full"
     """streams and files: `full` decodes every pixel. `scaled` has an ffmpeg process decode beside the agent and hand over frames
-    as small as the models that look at them allow, by their inputs and regions: it costs less, but averages over pixels, so the
-    models see slightly other values. `auto` does so where it pays: frames of 720 lines or more, of which at most half the width
-    and height is needed, ffmpeg on the PATH, no password in the url; else `full`."""
+    as small as the models that look at them allow, by their inputs and regions. It averages over pixels, so that the models see
+    other values than with `full`: judge by your own pictures before you switch. `auto` is `scaled` for frames of 720 lines or more,
+    of which at most half the width and height is needed, with ffmpeg on the PATH and no password in the url; else `full`."""
     open_timeout_s: TimeoutSeconds = 5.0
     """streams: how long opening may take."""
     read_timeout_s: TimeoutSeconds = 5.0

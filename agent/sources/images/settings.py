@@ -25,5 +25,5 @@ class ImagesSettings(Strict):
     """realtime: pictures per second."""
     decode: Literal["full", "scaled", "auto"] = "full"
     """JPEG: `full` decodes every pixel. `scaled` decodes a half, a quarter or an eighth of the width and height where the models that
-    look at it need no more, by their inputs and regions: it costs less, but averages over pixels, so the models see slightly other
-    values. `auto` does so for pictures of 720 lines or more. Other formats are always decoded in full."""
+    look at it need no more, by their inputs and regions: it averages over pixels, so that the models see other values than with `full`. `auto`
+    is `scaled` for pictures of 720 lines or more. Other formats are always decoded in full."""
