@@ -29,6 +29,7 @@ from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
 from agent.mqtt.publisher import LinkState, Publisher
+from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
 from agent.pipeline.intake import Intake
 from agent.pipeline.motion import MotionGate
@@ -40,11 +41,14 @@ from agent.telemetry.clock import KernelClock
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.sources.contract import Source
 
 log = logging.getLogger("lineside.app")
 
 FIRST_CONNECTION_S = 5.0
 """How long the first connection to the broker is awaited before the first frame is taken (design, section 4.2)."""
+MODELS_S = 10.0
+"""How long a source that decodes on demand waits for its pipelines' models before it takes full frames."""
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
@@ -88,6 +92,7 @@ class App:
             on_version=self._reporter.model,
             on_finding=self._reporter.finding,
         )
+        self._demands = {name: PipelineDemand(name) for name in settings.sources}
         self._sources = {name: self._make_source(name) for name in {p.source for p in settings.pipelines.values()}}
         self._worked: set[str] = set()
         self._pipelines = self._make_pipelines()
@@ -98,10 +103,17 @@ class App:
         settings = self._settings.sources[name]
         return SourceRunner(
             name,
-            make=lambda: make_source(settings),
+            make=lambda: self._connection(name),
             policy=RunnerPolicy.of(settings),
             on_status=self._source_changed,
         )
+
+    def _connection(self, name: str) -> Source:
+        """A new source; called in its capture thread, each time it connects."""
+        settings, demand = self._settings.sources[name], self._demands[name]
+        if settings.decode != "full":
+            demand.wait(MODELS_S)
+        return make_source(settings, demand)
 
     def _make_pipelines(self) -> dict[str, PipelineRunner]:
         identity = Identity(self._settings.device.id, self._session, KernelClock())
@@ -109,7 +121,7 @@ class App:
         pipelines = {}
         for name, settings in self._settings.pipelines.items():
             source = self._sources[settings.source]
-            intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None)
+            intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None, seen=settings.seen)
             pipelines[name] = PipelineRunner(
                 name,
                 settings,
@@ -125,6 +137,7 @@ class App:
                 on_change=self._pipeline_changed,
                 once=self._once,
             )
+            self._demands[settings.source].add(pipelines[name])
         return pipelines
 
     def run(self) -> int:

@@ -17,3 +17,8 @@ def without_password(url: str) -> str:
     cameras take in the path or the query.
     """
     return _PARAMETER.sub(rf"\1={HIDDEN}", _USERINFO.sub(rf"\1:{HIDDEN}@", url))
+
+
+def has_password(url: str) -> bool:
+    """Whether `without_password` would hide a part of the address."""
+    return without_password(url) != url

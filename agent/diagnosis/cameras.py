@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import LinesideError
 from agent.core.findings import Finding
+from agent.sources.camera.ffmpeg import require_ffmpeg
 from agent.sources.catalog import make_source
 from agent.sources.contract import EndOfStream, FrameUnreadable
 
@@ -39,9 +40,11 @@ def source_findings(sources: Mapping[str, SourceSettings]) -> list[Finding]:
 
 
 def _look(name: str, settings: SourceSettings) -> Finding:
-    source = make_source(settings)
+    source = make_source(settings)  # without a demand: in full, as the camera gives it
     began_s = time.monotonic()
     try:
+        if settings.type == "camera" and settings.decode == "scaled":
+            require_ffmpeg()
         source.open()
         frame = source.read(0)
     except LinesideError as error:

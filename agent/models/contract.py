@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.core.decisions import DecisionRule
     from agent.core.messages import ModelReference
     from agent.core.results import Result
-    from agent.models.placement import Placement
+    from agent.models.placement import Placement, Size
 
 
 @dataclass(slots=True)
@@ -55,7 +55,10 @@ class Inferred:
 
 
 class Preparer(Protocol):
-    """Fills inputs of one model. Belongs to one thread; only `recycle` may be called by another."""
+    """Fills inputs of one model. Belongs to one thread; only `recycle` may be called by another, and `size` be read."""
+
+    size: Size | None
+    """Of the model's input: a picture of its own has no more pixels than these. None if it takes no picture."""
 
     def prepare(self, pixels: npt.NDArray[Any]) -> Prepared:
         """Resize, convert and quantize one frame into a tensor of its own.

@@ -9,7 +9,7 @@ import numpy as np
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.pixels import ImageInput
-from agent.models.placement import Placement, Region
+from agent.models.placement import Placement, Region, Size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,6 +25,9 @@ _MOST_CLIPPED = 0.05
 
 class ModelInput(Protocol):
     """Fills the one input tensor of a model."""
+
+    size: Size | None
+    """Pixels that are looked at; None for what is no picture."""
 
     def fill(self, pixels: npt.NDArray[Any], destination: npt.NDArray[Any]) -> Placement:
         """Write one frame into the interpreter's own buffer; see `agent.models.pixels.ImageInput.fill`."""
@@ -47,6 +50,8 @@ def make_input(spec: InputSpec, tensor: TensorInfo, region: Region = Region()) -
 
 class ArrayInput:
     """Values that are no picture: a window of samples, or an array in the model's own shape."""
+
+    size: Size | None = None
 
     def __init__(self, spec: InputSpec, tensor: TensorInfo) -> None:
         """Store.

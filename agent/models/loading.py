@@ -65,6 +65,7 @@ class TensorFiller:
 
     def __init__(self, model_input: ModelInput, tensor: TensorInfo) -> None:
         self._fill = model_input.fill
+        self.size = model_input.size
         self._shape, self._dtype = tensor.shape, tensor.dtype
         self._spare: deque[npt.NDArray[Any]] = deque(maxlen=_SPARE_TENSORS)
 

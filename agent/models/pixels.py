@@ -79,6 +79,7 @@ class ImageInput:
         self._region = region
         self._shape, self._dtype = tensor.shape, np.dtype(tensor.dtype)
         self._size = Size(*tensor.shape[1:3])
+        self.size: Size | None = self._size
         self._interpolation = _INTERPOLATIONS[spec.interpolation]
         table = quantization_table(spec.mean, spec.std, tensor)
         self.distinct_values = min(len(set(column.tolist())) for column in table.T)  # np.unique imports numpy.ma, 1 MB

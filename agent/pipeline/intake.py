@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.models.placement import Region
+from agent.sources.demand import Needed
+
 if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.models.contract import Prepared, Preparer
@@ -31,21 +34,53 @@ class Job:
 
 
 class Intake:
-    """Called by the capture thread, for each frame.
+    """Called by the capture thread, for each frame."""
 
-    Attributes:
-        preparer: Of the model at work; set by the pipeline's thread, and None while there is no model.
-    """
+    def __init__(
+        self,
+        gate: MotionGate | None = None,
+        *,
+        seen: Region = Region(),  # noqa: B008 - it is a constant
+        needs_full_frames: bool = False,
+    ) -> None:
+        """Store.
 
-    def __init__(self, gate: MotionGate | None = None) -> None:
-        self.preparer: Preparer | None = None
+        Args:
+            gate: Lets still frames go.
+            seen: The part of the frame that the model looks at.
+            needs_full_frames: Whether somebody behind the model, such as a sink that keeps pictures, takes frames as the source has them.
+        """
         self._gate = gate
+        self._seen = seen
+        self._needs_full_frames = needs_full_frames
+        self._preparer: Preparer | None = None
+        self._needed: Needed | None = None
+
+    @property
+    def preparer(self) -> Preparer | None:
+        """Of the model at work; set by the pipeline's thread, and None while there is no model."""
+        return self._preparer
+
+    @preparer.setter
+    def preparer(self, preparer: Preparer | None) -> None:
+        if preparer is not None and preparer.size is not None and not self._needs_full_frames:
+            height, width = preparer.size
+            seen = self._seen
+            self._needed = Needed.by_input(
+                width, height, seen_width=seen.x_max - seen.x_min, seen_height=seen.y_max - seen.y_min
+            )
+        self._preparer = preparer
+
+    @property
+    def needed(self) -> Needed | None:
+        """Pixels of the frame that are needed, by the last model that was at work; None for all of them, and before the first model."""
+        return self._needed
 
     def admit(self, frame: Frame) -> Job | None:
         """The frame, prepared if there is a model; None if the gate lets it go."""
         if self._gate is not None and not self._gate.lets_pass(frame):
             return None
-        preparer = self.preparer
+        preparer = self._preparer
         if preparer is None:
             return Job(frame)
         try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent.pipeline.intake import Intake, Job
     from agent.pipeline.settings import PipelineSettings
     from agent.sinks.contract import Sink
+    from agent.sources.demand import Needed
 
 log = logging.getLogger("lineside.pipeline")
 
@@ -116,6 +117,16 @@ class PipelineRunner:
     def late(self) -> int:
         """Predictions that came after the deadline since the start."""
         return self._inspector.late
+
+    @property
+    def needed(self) -> Needed | None:
+        """Pixels that its frames must have; None for all that the source has, and before the first model."""
+        return self._feed.intake.needed
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it is still to be seen if there is a model for its first frame."""
+        return self._feed.intake.preparer is None and self.state in ("starting", "ok")
 
     def drops(self) -> dict[str, int]:
         """Frames dropped on purpose since the start, by reason."""

@@ -8,7 +8,11 @@ from agent.sources.camera.address import kind_of
 from agent.sources.camera.settings import CameraSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.sources.camera.file import Pictures
     from agent.sources.contract import Source
+    from agent.sources.demand import Demand
     from agent.sources.images.settings import ImagesSettings
 
 
@@ -19,13 +23,20 @@ def is_live(settings: CameraSettings | ImagesSettings) -> bool:
     return settings.realtime
 
 
-def make_source(settings: CameraSettings | ImagesSettings) -> Source:
-    """A source that is not open yet, for one connection."""
-    # ruff: noqa: PLC0415 - each plug-in is imported when it is used
+# ruff: noqa: PLC0415 - each plug-in is imported when it is used
+def make_source(settings: CameraSettings | ImagesSettings, demand: Demand | None = None) -> Source:
+    """A source that is not open yet, for one connection.
+
+    Args:
+        settings: The table.
+        demand: Who knows how many pixels are needed; without, frames are full whatever `decode` says.
+    """
     if not isinstance(settings, CameraSettings):
         from agent.sources.images.source import ImagesSource
 
-        return ImagesSource(settings)
+        return ImagesSource(settings, demand)
+    if demand is not None and settings.decode != "full":
+        return _less_than_full(settings, demand)
     match kind_of(settings.url):
         case "device":
             from agent.sources.camera.device import DeviceSource
@@ -39,3 +50,29 @@ def make_source(settings: CameraSettings | ImagesSettings) -> Source:
             from agent.sources.camera.file import FileSource
 
             return FileSource(settings)
+
+
+def _less_than_full(settings: CameraSettings, demand: Demand) -> Source:
+    """A file or stream with `decode = "scaled"` or `"auto"`."""
+    from agent.sources.camera.auto import NOBODY_KNOWS, AutoSource
+    from agent.sources.camera.file import FileSource
+    from agent.sources.camera.scaled import ScaledPictures, ScaledStreamSource
+    from agent.sources.camera.stream import StreamSource
+
+    def pictures(path: Path) -> Pictures:
+        return ScaledPictures(path, demand, settings.decode_threads)
+
+    def full() -> FileSource | StreamSource:
+        return FileSource(settings) if kind_of(settings.url) == "file" else StreamSource(settings)
+
+    def scaled() -> Source:
+        if kind_of(settings.url) == "file":
+            return FileSource(settings, decode=pictures)
+        return ScaledStreamSource(settings, demand)
+
+    if settings.decode == "auto":
+        return AutoSource(settings, demand, full=full, scaled=scaled)
+    if demand.needed() is None:
+        demand.tell(f'decode = "scaled": full frames, {NOBODY_KNOWS}')
+        return full()
+    return scaled()

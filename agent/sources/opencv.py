@@ -30,6 +30,11 @@ def silence() -> None:
         set_level(_OPENCV_SILENT)
 
 
+def frame_size(capture: cv2.VideoCapture) -> tuple[int, int]:
+    """Width and height of the frames of an open capture, as they are told; zeros where they are not."""
+    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
 def arrived(
     pixels: cv2.typing.MatLike, index: int, *, file: str | None = None, captured_ns: int | None = None
 ) -> Frame:

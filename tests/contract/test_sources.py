@@ -15,6 +15,7 @@ import cv2
 import pytest
 import rtsp
 from mjpeg import MjpegServer
+from wishes import Wish
 
 from agent.core.errors import SourceInvalid, SourceUnavailable
 from agent.sources.camera.settings import CameraSettings
@@ -32,49 +33,78 @@ class Kind:
 
     settings: CameraSettings | ImagesSettings
     size: tuple[int, int]
+    wish: Wish | None = None
+
+    def source(self):
+        return make_source(self.settings, self.wish)
 
 
 def camera(url, **keys) -> CameraSettings:
     return CameraSettings(url=str(url), **keys)
 
 
+HALF = Wish(32, 32)
+WAYS = pytest.mark.parametrize(
+    "decode",
+    [
+        "full",
+        pytest.param("scaled", marks=pytest.mark.skipif(NO_FFMPEG is not None, reason=str(NO_FFMPEG))),
+        "auto",
+    ],
+)
 FINITE = ["mp4", "realtime-mp4", "gif", "avi", "folder"]
+FINITE += ["scaled-mp4", "scaled-realtime-mp4", "scaled-gif", "scaled-avi", "scaled-folder", "auto-mp4", "auto-folder"]
 ENDLESS = ["looped-picture", "rtsp-tcp", "rtsp-udp", "http"]
+ENDLESS += ["scaled-rtsp-tcp", "scaled-rtsp-udp", "scaled-http", "auto-rtsp-tcp"]
 
 
 @pytest.fixture(params=[*FINITE, *ENDLESS])
 def kind(request, tmp_path):
-    """One of every kind that can be had without hardware."""
-    size = (clips.HEIGHT, clips.WIDTH)
-    match request.param:
+    """One of every kind that can be had without hardware; of what is scaled, half the width and height is needed."""
+    decode, what = "full", request.param
+    for way in ("scaled", "auto"):
+        if what.startswith(f"{way}-"):
+            decode, what = way, what.removeprefix(f"{way}-")
+    if decode == "scaled" and NO_FFMPEG:
+        pytest.skip(NO_FFMPEG)
+    share = 2 if decode == "scaled" else 1
+    size = (clips.HEIGHT // share, clips.WIDTH // share)
+    wish = None if decode == "full" else Wish(32, 32)
+    match what:
         case "mp4":
-            yield Kind(camera(clips.write_video(tmp_path / "a.mp4", COUNT)), size)
+            yield Kind(camera(clips.write_video(tmp_path / "a.mp4", COUNT), decode=decode), size, wish)
         case "realtime-mp4":
-            yield Kind(camera(clips.write_video(tmp_path / "a.mp4", COUNT), realtime=True), size)
+            path = clips.write_video(tmp_path / "a.mp4", COUNT)
+            yield Kind(camera(path, realtime=True, decode=decode), size, wish)
         case "gif" | "avi":
             if NO_FFMPEG:
                 pytest.skip(NO_FFMPEG)
-            yield Kind(camera(clips.write_with_ffmpeg(tmp_path / f"a.{request.param}", COUNT)), size)
+            yield Kind(camera(clips.write_with_ffmpeg(tmp_path / f"a.{what}", COUNT), decode=decode), size, wish)
         case "folder":
-            yield Kind(ImagesSettings(url=str(clips.write_pictures(tmp_path / "parts", COUNT))), size)
+            folder = clips.write_pictures(tmp_path / "parts", COUNT, "png" if decode == "full" else "jpg")
+            yield Kind(ImagesSettings(url=str(folder), decode=decode), size, wish)
         case "looped-picture":
             folder = clips.write_pictures(tmp_path, 1)
             yield Kind(ImagesSettings(url=str(folder / "part-000.png"), loop=True), size)
         case "rtsp-tcp" | "rtsp-udp":
             if reason := rtsp.missing():
                 pytest.skip(reason)
-            transport = request.param.removeprefix("rtsp-")
+            transport = what.removeprefix("rtsp-")
             with rtsp.RtspServer(width=160, height=120, transport=transport) as server:
-                yield Kind(camera(server.url, transport=transport), (120, 160))
+                yield Kind(
+                    camera(server.url, transport=transport, decode=decode),
+                    (120 // share, 160 // share),
+                    wish and Wish(60, 60),
+                )
         case "http":
             with MjpegServer(width=160, height=120) as server:
-                yield Kind(camera(server.url), (120, 160))
+                yield Kind(camera(server.url, decode=decode), (120 // share, 160 // share), wish and Wish(60, 60))
 
 
 @pytest.fixture
 def source(kind):
     """Not open yet; closed in the end."""
-    source = make_source(kind.settings)
+    source = kind.source()
     yield source
     source.close()
 
@@ -114,7 +144,7 @@ def test_pixels_that_were_handed_over_do_not_change(source):
 def test_a_source_may_be_closed_twice_and_without_having_been_opened(source, kind):
     """Whoever cleans up need not know how far it came."""
     source.close()
-    other = make_source(kind.settings)
+    other = kind.source()
     other.open()
     other.close()
     other.close()
@@ -137,13 +167,15 @@ def test_a_finite_source_gives_every_frame_once_and_in_order_then_the_end(source
         source.read(COUNT)
 
 
+@WAYS
 @pytest.mark.parametrize("folder", [True, False])
-def test_a_loop_goes_round_and_the_numbers_go_on(tmp_path, folder):
+def test_a_loop_goes_round_and_the_numbers_go_on(tmp_path, folder, decode):
     """Three rounds of the same frames."""
     if folder:
-        source = make_source(ImagesSettings(url=str(clips.write_pictures(tmp_path / "parts", 4)), loop=True))
+        settings = ImagesSettings(url=str(clips.write_pictures(tmp_path / "parts", 4, "jpg")), loop=True, decode=decode)
     else:
-        source = make_source(camera(clips.write_video(tmp_path / "a.mp4", 4), loop=True))
+        settings = camera(clips.write_video(tmp_path / "a.mp4", 4), loop=True, decode=decode)
+    source = make_source(settings, HALF)
     source.open()
     frames = [source.read(index) for index in range(12)]
     assert [clips.number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3] * 3
@@ -248,14 +280,25 @@ def missing_things(tmp_path):
         "rtsp": camera("rtsp://user:geheim@127.0.0.1:1/cam"),
         "http": camera("http://user:geheim@127.0.0.1:1/cam"),
         "name": camera("rtsp://user:geheim@camera.invalid/cam"),
+        "scaled-video": camera(tmp_path / "no.mp4", decode="scaled"),
+        "scaled-folder": ImagesSettings(url=str(tmp_path / "no"), decode="scaled"),
+        "scaled-rtsp": camera("rtsp://127.0.0.1:1/cam", decode="scaled"),
+        "scaled-http": camera("http://127.0.0.1:1/cam", decode="scaled"),
+        "scaled-name": camera("rtsp://camera.invalid/cam", decode="scaled"),
+        "auto-rtsp": camera("rtsp://user:geheim@127.0.0.1:1/cam", decode="auto"),
     }
 
 
-@pytest.mark.parametrize("what", ["video", "folder", "device", "index", "rtsp", "http", "name"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("video", "folder", "device", "index", "rtsp", "http", "name"),
+        *("scaled-video", "scaled-folder", "scaled-rtsp", "scaled-http", "scaled-name", "auto-rtsp"),
+    ],
+)
 def test_what_is_not_there_is_unavailable_and_says_what_to_do(tmp_path, what):
     """It may come later, so the runner tries again; no password is told."""
-    settings = missing_things(tmp_path)[what]
-    source = make_source(settings)
+    source = make_source(missing_things(tmp_path)[what], HALF)
     with pytest.raises(SourceUnavailable) as caught:
         source.open()
     assert caught.value.hint
@@ -271,21 +314,23 @@ def test_a_device_that_is_no_camera_is_unavailable():
     assert "/dev/null" in caught.value.hint
 
 
+@WAYS
 @pytest.mark.parametrize("name", ["text.mp4", "text.txt", "text.nfo", "empty.mp4"])
-def test_a_file_that_is_no_video_is_invalid(tmp_path, name):
+def test_a_file_that_is_no_video_is_invalid(tmp_path, name, decode):
     """FFmpeg would draw the letters of a .txt and give pictures of them."""
     path = tmp_path / name
     path.write_text("" if name.startswith("empty") else "this is not a video\n" * 100)
-    source = make_source(camera(path))
+    source = make_source(camera(path, decode=decode), HALF)
     with pytest.raises(SourceInvalid, match=name):
         source.open()
     source.close()
 
 
-def test_a_folder_where_a_video_was_expected_is_invalid_and_the_hint_names_the_other_type(tmp_path):
+@WAYS
+def test_a_folder_where_a_video_was_expected_is_invalid_and_the_hint_names_the_other_type(tmp_path, decode):
     """A common slip."""
     with pytest.raises(SourceInvalid) as caught:
-        make_source(camera(tmp_path)).open()
+        make_source(camera(tmp_path, decode=decode), HALF).open()
     assert '"images"' in caught.value.hint
 
 
@@ -298,12 +343,13 @@ def test_a_folder_without_a_picture_is_invalid(tmp_path):
 
 
 @pytest.mark.skipif(NO_FFMPEG is not None, reason=str(NO_FFMPEG))
+@WAYS
 @pytest.mark.parametrize("loop", [False, True])
-def test_what_can_be_decoded_of_a_cut_off_video_is_given_and_that_it_is_cut_off_is_told(tmp_path, loop):
+def test_what_can_be_decoded_of_a_cut_off_video_is_given_and_that_it_is_cut_off_is_told(tmp_path, loop, decode):
     """A recorder that lost its power leaves such files: the source ends by a fault; a looped one goes on and says so."""
     path = clips.write_with_ffmpeg(tmp_path / "a.avi", COUNT, "-c:v", "mjpeg")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    source = make_source(camera(path, loop=loop))
+    source = make_source(camera(path, loop=loop, decode=decode), HALF)
     source.open()
     numbers = []
     with pytest.raises(FrameUnreadable if loop else SourceInvalid, match=rf"\d of {COUNT} frames"):
@@ -315,15 +361,16 @@ def test_what_can_be_decoded_of_a_cut_off_video_is_given_and_that_it_is_cut_off_
     source.close()
 
 
+@WAYS
 @pytest.mark.parametrize("loop", [True, False])
-def test_a_video_without_a_single_frame_is_invalid(tmp_path, loop):
+def test_a_video_without_a_single_frame_is_invalid(tmp_path, loop, decode):
     """A header and nothing behind it; a loop does not spin."""
     path = clips.write_video(tmp_path / "a.mp4", 1)
     data = path.read_bytes()
     start = data.index(b"mdat") + 4
     end = data.index(b"moov") - 4
     path.write_bytes(data[:start] + bytes(end - start) + data[end:])
-    source = make_source(camera(path, loop=loop))
+    source = make_source(camera(path, loop=loop, decode=decode), HALF)
     with pytest.raises(SourceInvalid, match=r"a\.mp4"):  # noqa: PT012 - some versions of FFmpeg notice at open, some at read
         source.open()
         source.read(0)
@@ -338,8 +385,9 @@ def test_a_file_address_with_percent_signs_is_read(tmp_path):
     assert len(rest_of(source)) == 3
 
 
+@pytest.mark.parametrize("decode", ["full", "scaled"])
 @pytest.mark.parametrize("name", ["bolt-multi-size-detection.gif", "worker-zone-detection.gif", "bottle-detection.mp4"])
-def test_real_clips_give_as_many_frames_as_ffprobe_counts(name):
+def test_real_clips_give_as_many_frames_as_ffprobe_counts(name, decode):
     """No frame of a GIF or an MP4 is lost at its ends."""
     if "LINESIDE_TEST_ASSETS" not in environ:
         pytest.skip("LINESIDE_TEST_ASSETS is not set")
@@ -354,6 +402,6 @@ def test_real_clips_give_as_many_frames_as_ffprobe_counts(name):
         check=True,
         timeout=60,
     )
-    source = make_source(camera(path))
+    source = make_source(camera(path, decode=decode), Wish(224, 224))
     source.open()
     assert len(rest_of(source)) == int(counted.stdout.strip().rstrip(","))

@@ -1,12 +1,16 @@
-"""Why a stream could not be opened. OpenCV only says that it could not; a person needs to know where to look."""
+"""Why a stream could not be opened, or broke off. Decoders only say that it did; a person needs to know where to look."""
 
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from agent.core.errors import SourceUnavailable
 from agent.core.redact import without_password
 from agent.sources.camera.address import host_and_port
+
+if TYPE_CHECKING:
+    from agent.sources.camera.settings import CameraSettings
 
 _PROBE_S = 1.0
 
@@ -41,4 +45,17 @@ def why_not_open(url: str, took_s: float, timeout_s: float) -> SourceUnavailable
     return SourceUnavailable(
         f"{shown}: {host} answers at port {port}, but gives no video",
         hint=f"check path, user, password and transport: ffprobe {shown}",
+    )
+
+
+def hung_up(settings: CameraSettings) -> SourceUnavailable:
+    """The error for a stream that gave pictures and came to an end."""
+    return SourceUnavailable(f"{without_password(settings.url)} closed the connection", hint="is the camera still on?")
+
+
+def stalled(settings: CameraSettings) -> SourceUnavailable:
+    """The error for a stream that gave pictures, and then none within the read timeout."""
+    return SourceUnavailable(
+        f"{without_password(settings.url)} stalled: no frame within {settings.read_timeout_s:g} s",
+        hint="check the network and the camera's load; a camera that is slower than that needs a longer read_timeout_s",
     )

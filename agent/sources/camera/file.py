@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 
 from agent.core.errors import SourceInvalid, SourceUnavailable
 from agent.sources.camera.address import file_path
 from agent.sources.contract import EndOfStream, FrameUnreadable
-from agent.sources.opencv import arrived, silence
+from agent.sources.opencv import arrived, frame_size, silence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.core.frames import Frame
     from agent.core.messages import CaptureClock
     from agent.sources.camera.settings import CameraSettings
@@ -26,16 +28,39 @@ _TEXT_CODECS = (b"ansi", b"bint", b"xbin", b"idf")
 """FFmpeg draws a text file as a video of its letters; these are the decoders that do."""
 
 
+class Pictures(Protocol):
+    """What decodes a file from its first picture to its last. `cv2.VideoCapture` is one."""
+
+    def read(self) -> tuple[bool, cv2.typing.MatLike]:
+        """Whether there was one more, and the picture: uint8, [height, width, 3] BGR, which nobody else writes."""
+        ...
+
+    def release(self) -> None:
+        """Let the file go. May be called twice."""
+        ...
+
+
 class FileSource:
     """One file, from its first frame to its last, or round and round. What can be decoded of a broken file is given."""
 
     captured_at_from: CaptureClock = "arrival"
+    frame_size: tuple[int, int]
+    """Width and height of the file's own pictures. Valid after `open`."""
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, settings: CameraSettings, *, decode: Callable[[Path], Pictures] | None = None) -> None:
+        """Store.
+
+        Args:
+            settings: The table.
+            decode: Begins to decode a file that OpenCV has found a video in; default OpenCV itself.
+        """
         self._settings = settings
         self._path = Path(file_path(settings.url))
-        self._capture = cv2.VideoCapture()
+        self._decode = decode
+        self._pictures: Pictures = cv2.VideoCapture()
+        self._rate = 0.0
         self._promised = 0.0
+        self.frame_size = (0, 0)
         self._given = 0
         self.period_s: float | None = None
 
@@ -49,11 +74,17 @@ class FileSource:
         silence()
         self._begin()
         if self._settings.realtime:
-            self.period_s = 1.0 / frame_rate(self._capture.get(cv2.CAP_PROP_FPS))
+            self.period_s = 1.0 / frame_rate(self._rate)
 
     def _begin(self) -> None:
-        self._capture = self._open()
-        self._promised, self._given = self._capture.get(cv2.CAP_PROP_FRAME_COUNT), 0
+        capture = self._open()
+        self._rate, self._promised = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_size = frame_size(capture)
+        self._given = 0
+        self._pictures = capture
+        if self._decode is not None:
+            capture.release()
+            self._pictures = self._decode(self._path)
 
     def _open(self) -> cv2.VideoCapture:
         if self._path.is_dir():
@@ -81,7 +112,7 @@ class FileSource:
             SourceInvalid: No frame of it can be decoded, or it ends long before the end that it promises.
             FrameUnreadable: A looped file ended so; it begins again.
         """
-        good, pixels = self._capture.read()
+        good, pixels = self._pictures.read()
         if good:
             self._given += 1
             return arrived(pixels, index)
@@ -93,7 +124,7 @@ class FileSource:
             if is_cut:
                 raise SourceInvalid(cut, hint=f"take the file again from where it came; ffprobe {self._path}")
             raise EndOfStream
-        self._capture.release()
+        self._pictures.release()
         self._begin()
         if is_cut:
             raise FrameUnreadable(cut)
@@ -101,7 +132,7 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file. May be called twice."""
-        self._capture.release()
+        self._pictures.release()
 
 
 def frame_rate(told: float) -> float:

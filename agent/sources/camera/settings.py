@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from agent.core.redact import without_password
+from agent.core.redact import has_password, without_password
 from agent.schema import Strict
 from agent.sources.camera.address import STREAM_PORTS, host_and_port, kind_of, scheme_of
 
@@ -39,6 +39,11 @@ class CameraSettings(Strict):
     decode_threads: int = Field(default=1, ge=1, le=16)
     """streams and files: threads of the decoder. Each beyond the first holds a live frame back by one, and costs more
     processor time in all; a large file that is read as fast as possible may gain."""
+    decode: Literal["full", "scaled", "auto"] = "full"
+    """streams and files: `full` decodes every pixel. `scaled` has an ffmpeg process decode beside the agent and hand over frames
+    as small as the models that look at them allow, by their inputs and regions. It averages over pixels, so that the models see
+    other values than with `full`: judge by your own pictures before you switch. `auto` is `scaled` for frames of 720 lines or more,
+    of which at most half the width and height is needed, with ffmpeg on the PATH and no password in the url; else `full`."""
     open_timeout_s: TimeoutSeconds = 5.0
     """streams: how long opening may take."""
     read_timeout_s: TimeoutSeconds = 5.0
@@ -65,4 +70,17 @@ class CameraSettings(Strict):
         given = [key for key in ("width", "height", "fps", "fourcc") if getattr(self, key) is not None]
         if given and kind_of(self.url) != "device":
             raise ValueError(f"{', '.join(given)}: only a device can be asked for it, a stream or a file is as it is")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_scaled(self) -> CameraSettings:
+        if self.decode != "full" and kind_of(self.url) == "device":
+            raise ValueError(
+                f'decode = "{self.decode}": a device is always decoded in full; ask it for a smaller picture with width'
+            )
+        if self.decode == "scaled" and has_password(self.url):
+            raise ValueError(
+                'decode = "scaled": ffmpeg would show the password of the url to every user of this machine;'
+                ' take "auto" or "full", or an account of the camera without password'
+            )
         return self

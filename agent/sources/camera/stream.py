@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from agent.core.errors import SourceUnavailable
-from agent.core.redact import without_password
 from agent.sources.camera.address import scheme_of
-from agent.sources.camera.diagnosis import why_not_open
+from agent.sources.camera.diagnosis import hung_up, stalled, why_not_open
 from agent.sources.camera.rtsp_options import RTSP_OPTIONS
-from agent.sources.opencv import arrived, silence
+from agent.sources.opencv import arrived, frame_size, silence
 
 if TYPE_CHECKING:
     from agent.core.frames import Frame
@@ -32,10 +30,12 @@ class StreamSource:
 
     captured_at_from: CaptureClock = "arrival"
     period_s: float | None = None
+    frame_size: tuple[int, int]
+    """Width and height of the stream's own pictures, as it tells them. Valid after `open`."""
 
     def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._shown = without_password(settings.url)
+        self.frame_size = (0, 0)
         self._capture = cv2.VideoCapture()
         self._caught_up = False
         self._stalled = False
@@ -62,6 +62,7 @@ class StreamSource:
             self._capture = cv2.VideoCapture(settings.url, cv2.CAP_FFMPEG, parameters)
         if not self._capture.isOpened():
             raise why_not_open(settings.url, time.monotonic() - began_s, settings.open_timeout_s)
+        self.frame_size = frame_size(self._capture)
 
     def read(self, index: int) -> Frame:
         """The next frame, as soon as it is decoded.
@@ -73,12 +74,7 @@ class StreamSource:
             good, pixels = self._capture.retrieve()
             if good:
                 return arrived(pixels, index)
-        if not self._stalled:
-            raise SourceUnavailable(f"{self._shown} closed the connection", hint="is the camera still on?")
-        raise SourceUnavailable(
-            f"{self._shown} stalled: no frame within {self._settings.read_timeout_s:g} s",
-            hint="check the network and the camera's load; a camera that is slower than that needs a longer read_timeout_s",
-        )
+        raise stalled(self._settings) if self._stalled else hung_up(self._settings)
 
     def _grab(self) -> bool:
         """Wait for the next picture.

@@ -23,3 +23,7 @@ class ImagesSettings(Strict):
     """Give `rate_hz` pictures a second and let the newest win; false = as fast as the pipeline takes them, none dropped."""
     rate_hz: float = Field(default=10.0, gt=0, le=1000)
     """realtime: pictures per second."""
+    decode: Literal["full", "scaled", "auto"] = "full"
+    """JPEG: `full` decodes every pixel. `scaled` decodes a half, a quarter or an eighth of the width and height where the models that
+    look at it need no more, by their inputs and regions: it averages over pixels, so that the models see other values than with `full`. `auto`
+    is `scaled` for pictures of 720 lines or more. Other formats are always decoded in full."""

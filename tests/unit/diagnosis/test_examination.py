@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from broker import Mosquitto, free_port, needs_mosquitto
-from clips import write_pictures
+from clips import write_pictures, write_video
 from command import lineside
 from reporting import Desk, failed
 
@@ -190,3 +190,13 @@ def test_one_source_can_be_looked_at_alone(tmp_path):
     assert "next: " in ran.out
     ran = lineside("doctor", "-c", config, "--source", "cam", "--json")
     assert (ran.code, ran.json["errors"], len(ran.json["findings"])) == (0, 0, 1)
+
+
+def test_a_source_that_is_to_be_scaled_without_ffmpeg_is_an_error(tmp_path, monkeypatch):
+    """Found before the line runs."""
+    clip = write_video(tmp_path / "a.mp4", 2)
+    settings = CameraSettings(url=str(clip), decode="scaled")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [finding] = cameras.source_findings({"cam": settings})
+    assert (finding.severity, "needs the ffmpeg program" in finding.message) == ("error", True)
+    assert finding.hint

@@ -76,6 +76,8 @@ def test_a_frame_that_cannot_be_prepared_is_no_fault_of_the_source():
     """The pipeline's thread meets the fault again, where it is told and tried again; the camera goes on."""
 
     class Refusing:
+        size = None
+
         def prepare(self, pixels):
             raise ValueError("float64 pixels")
 

@@ -15,7 +15,7 @@ from agent.core.frames import Frame
 from agent.core.mailbox import Mailbox
 from agent.core.messages import ModelReference
 from agent.models.contract import Inferred, Prepared
-from agent.models.placement import Placement
+from agent.models.placement import Placement, Size
 from agent.pipeline.inspector import Identity
 from agent.pipeline.intake import Intake, Job
 from agent.pipeline.runner import Feed, PipelineRunner
@@ -29,6 +29,7 @@ class ScriptedModel:
 
     def __init__(self, rule=None) -> None:
         self.rule = rule or DecisionRule(label="bad", min_score=0.5)
+        self.size = Size(8, 16)
         self.closed = False
         self.recycled = []
 
