@@ -21,7 +21,7 @@ PIPELINE = '[pipelines.{}]\nsource = "cam"\nmodel = "tiny"\n'
 
 def run(tmp_path, tables, count=20, code=0):
     """All predictions of the pipeline `one`, and the agent's log."""
-    source = ["-f", "lavfi", "-i", f"color=white:s=1280x720:r=25:d={count / 25}"]
+    source = ["-f", "lavfi", "-i", f"color=white:s=2560x1440:r=25:d={count / 25}"]
     subprocess.run([FFMPEG, "-v", "error", "-y", *source, str(tmp_path / "belt.mp4")], check=True, timeout=60)
     write_bundle(tmp_path / "tiny", model=tiny_models.classifier(height=32, width=64))
     with Mosquitto() as broker, Subscriber(broker.port, "lineside/#") as subscriber:
@@ -38,17 +38,17 @@ def test_every_frame_of_a_file_gives_one_prediction(tmp_path, decode):
     predictions, log = run(tmp_path, tables + PIPELINE.format("one"))
     assert [p["seq"] for p in predictions] == list(range(20))
     assert {p["result"]["label"] for p in predictions} == {"bright"}
-    assert ("frames scaled from 1280 x 720 to 64 x 36" in log) == (decode == "auto")
+    assert ("frames scaled from 2560 x 1440 to 64 x 36" in log) == (decode == "auto")
     assert "full frames" not in log
 
 
 def test_a_region_that_needs_the_pixels_keeps_the_frames_full(tmp_path):
     """A small part of the frame for a second pipeline; the reason is said once."""
     tables = TABLES.replace("belt.mp4", 'belt.mp4"\ndecode = "auto')
-    tables += PIPELINE.format("one") + PIPELINE.format("two") + "region = [0.0, 0.0, 0.05, 0.05]\n"
+    tables += PIPELINE.format("one") + PIPELINE.format("two") + "region = [0.0, 0.0, 0.02, 0.02]\n"
     predictions, log = run(tmp_path, tables)
     assert len(predictions) == 20
-    assert log.count("1280 x 640 of 1280 x 720 pixels are needed, more than half") == 1
+    assert log.count("3200 x 1600 of 2560 x 1440 pixels are needed, more than half") == 1
 
 
 def test_a_pipeline_whose_model_is_refused_keeps_the_frames_full(tmp_path):

@@ -143,25 +143,28 @@ def test_without_a_model_frames_are_full_and_that_is_told(tmp_path):
 
 
 def test_auto_scales_a_large_clip_and_says_so_and_leaves_a_small_one_alone(tmp_path):
-    """720 lines are large."""
-    large, small = write_scene(tmp_path / "a.mp4", seconds=0.08), clips.write_video(tmp_path / "b.mp4", 2)
+    """1440 lines are large."""
+    large, small = (
+        write_scene(tmp_path / "a.mp4", size="2560x1440", seconds=0.08),
+        clips.write_video(tmp_path / "b.mp4", 2),
+    )
     wish = Wish(*MODEL)
     assert frames_of(camera(large, "auto"), wish)[0].shape == (224, 400, 3)
     assert frames_of(camera(small, "auto"), wish)[0].shape == (clips.HEIGHT, clips.WIDTH, 3)
     assert wish.told == [
-        'decode = "auto": frames scaled from 1280 x 720 to 400 x 224',
-        'decode = "auto": full frames, 96 x 64 is less than 720 lines',
+        'decode = "auto": frames scaled from 2560 x 1440 to 400 x 224',
+        'decode = "auto": full frames, 96 x 64 is less than 1440 lines',
     ]
 
 
 def test_without_ffmpeg_scaled_is_unavailable_and_auto_is_full(tmp_path, monkeypatch):
     """It may be installed while the agent runs, so it is tried again."""
-    path = write_scene(tmp_path / "a.mp4", seconds=0.08)
+    path = write_scene(tmp_path / "a.mp4", size="2560x1440", seconds=0.08)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceUnavailable, match="ffmpeg program, which is not on the PATH") as caught:
         frames_of(camera(path, "scaled"), Wish(*MODEL))
     assert 'decode = "full"' in caught.value.hint
-    assert frames_of(camera(path, "auto"), Wish(*MODEL))[0].shape == (720, 1280, 3)
+    assert frames_of(camera(path, "auto"), Wish(*MODEL))[0].shape == (1440, 2560, 3)
 
 
 def test_a_model_that_needs_more_gets_it_and_no_frame_is_lost(tmp_path):

@@ -42,7 +42,7 @@ class CameraSettings(Strict):
     decode: Literal["full", "scaled", "auto"] = "full"
     """streams and files: `full` decodes every pixel. `scaled` has an ffmpeg process decode beside the agent and hand over frames
     as small as the models that look at them allow, by their inputs and regions. It averages over pixels, so that the models see
-    other values than with `full`: judge by your own pictures before you switch. `auto` is `scaled` for frames of 720 lines or more,
+    other values than with `full`: judge by your own pictures before you switch. `auto` is `scaled` for frames of 1440 lines or more,
     of which at most half the width and height is needed, with ffmpeg on the PATH and no password in the url; else `full`."""
     open_timeout_s: TimeoutSeconds = 5.0
     """streams: how long opening may take."""

@@ -22,6 +22,7 @@ from agent.sources.demand import Needed
 from agent.sources.images.pictures import jpeg_size, reduction
 
 NEEDED = Needed(224, 224)
+QHD = (2560, 1440)
 FULL_HD = (1920, 1080)
 
 
@@ -117,19 +118,19 @@ def test_a_head_tells_the_size(width, height):
 
 def test_scaling_pays_for_large_frames_of_which_little_is_needed():
     """Then there is no reason against it."""
-    assert why_full(FULL_HD, NEEDED, ffmpeg=True, password=False) is None
-    assert why_full((1280, 720), Needed(640, 360), ffmpeg=True, password=False) is None
+    assert why_full(QHD, NEEDED, ffmpeg=True, password=False) is None
+    assert why_full(QHD, Needed(1280, 720), ffmpeg=True, password=False) is None
 
 
 @pytest.mark.parametrize(
     ("frame", "keys", "reason"),
     [
-        (FULL_HD, {"needed": None}, "not every pipeline has its model"),
-        (FULL_HD, {"password": True}, "would show the password"),
-        (FULL_HD, {"ffmpeg": False}, "not on the PATH"),
-        ((1270, 714), {}, "1270 x 714 is less than 720 lines"),
-        ((0, 0), {}, "less than 720 lines"),
-        (FULL_HD, {"needed": Needed(224, 541)}, "224 x 541 of 1920 x 1080"),
+        (QHD, {"needed": None}, "not every pipeline has its model"),
+        (QHD, {"password": True}, "would show the password"),
+        (QHD, {"ffmpeg": False}, "not on the PATH"),
+        ((1920, 1080), {}, "1920 x 1080 is less than 1440 lines"),
+        ((0, 0), {}, "less than 1440 lines"),
+        (QHD, {"needed": Needed(224, 721)}, "224 x 721 of 2560 x 1440"),
     ],
 )
 def test_where_it_does_not_pay_the_reason_is_told(frame, keys, reason):
