@@ -10,7 +10,7 @@ from agent.core.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.bench.figures import MachineFigures, ModelFigures, PipelineFigures, Report, RunFigures, SourceFigures
+    from agent.bench.figures import MachineFigures, ModelFigures, Report, RunFigures
 
 MOST = 5
 """What is only good to know is left out beyond it; warnings never are."""

@@ -162,10 +162,14 @@ def _until(is_done: Callable[[], bool], timeout_s: float, sources: Mapping[str, 
 
 
 def _stop(runners: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner]) -> None:
-    for part in (*sources.values(), *runners.values()):
-        part.stop()
-    for part in (*runners.values(), *sources.values()):
-        part.join(_END_S)
+    for source in sources.values():
+        source.stop()
+    for runner in runners.values():
+        runner.stop()
+    for runner in runners.values():
+        runner.join(_END_S)
+    for source in sources.values():
+        source.join(_END_S)
 
 
 def _fault(runner: PipelineRunner, source: SourceRunner) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -194,10 +194,11 @@ class MachineFigures:
     memory_total_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that `lineside bench` found."""
 
+    schema: str = SCHEMA
     agent: str
     device: str
     seconds: float
@@ -207,7 +208,19 @@ class Report:
     pipelines: dict[str, PipelineFigures]
     together: Together | None
     findings: list[Finding] = field(default_factory=list)
-    schema: str = SCHEMA
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON; no figure here is good for more than four decimals."""
+        rounded: dict[str, Any] = _rounded(asdict(self))
+        return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
 
 
 def warm_up_s(seconds: float) -> float:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from agent.bench.figures import SourceFigures
     from agent.config.settings import AgentSettings
     from agent.core.findings import Finding
-    from agent.models.contract import Model
-    from agent.models.execution import Execution
     from agent.pipeline.settings import PipelineSettings
     from agent.sources.runner import SourceRunner
 
@@ -164,13 +162,10 @@ class _Bench:
             bundle = open_model(name, settings)
             version = bundle.spec.version
             pipeline = next(each for each in self._pipelines.values() if each.model == name)
-            model = self._load(pipeline)
-            tensor = model.preparer().prepare(pictures[pipeline.source][0]).tensor
-            model.close()
             bare, other = compare(
                 bundle.model,
                 execution(settings, runtime),
-                tensor,
+                self._input(pipeline, pictures[pipeline.source][0]),
                 cores=self._cores,
                 seconds=min(_BARE_S, _SHARE * self._seconds),
                 prover=self._prover,
@@ -200,7 +195,7 @@ class _Bench:
         course = run(
             {name: settings},
             {settings.source: replayed(settings.source, pictures[settings.source])},
-            load=self._load,
+            load=self._shelf.load,
             identity=self._identity,
             seconds=seconds,
         )
@@ -213,16 +208,16 @@ class _Bench:
 
     def _bare_loop(self, pipeline: PipelineSettings, picture: npt.NDArray[np.uint8]) -> BareLoop:
         settings = self._settings.models[pipeline.model]
-        model = self._load(pipeline)
-        tensor = model.preparer().prepare(picture).tensor
-        model.close()
-        return BareLoop(open_model(pipeline.model, settings).model, self._how(pipeline.model), tensor)
+        how = execution(settings, self._settings.runtime)
+        return BareLoop(open_model(pipeline.model, settings).model, how, self._input(pipeline, picture))
 
-    def _how(self, model: str) -> Execution:
-        return execution(self._settings.models[model], self._settings.runtime)
-
-    def _load(self, pipeline: PipelineSettings) -> Model:
-        return self._shelf.load(pipeline)
+    def _input(self, pipeline: PipelineSettings, picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """What a picture becomes for the model of a pipeline."""
+        model = self._shelf.load(pipeline)
+        try:
+            return model.preparer().prepare(picture).tensor
+        finally:
+            model.close()
 
     def _held(
         self,
@@ -237,7 +232,7 @@ class _Bench:
         course = run(
             {name: settings},
             {settings.source: self._source(settings.source, pictures)},
-            load=self._load,
+            load=self._shelf.load,
             identity=self._identity,
             seconds=self._seconds,
             at_end=self._weigh,
@@ -255,7 +250,7 @@ class _Bench:
         course = run(
             pipelines,
             {name: self._source(name, pictures) for name in used},
-            load=self._load,
+            load=self._shelf.load,
             identity=self._identity,
             seconds=self._seconds,
             at_end=self._weigh,

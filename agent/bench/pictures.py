@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from agent.core.messages import CaptureClock
     from agent.sources.settings import SourceSettings
 
-Pixels = "npt.NDArray[np.uint8]"
 FIRST_PICTURE_S = 20.0
 _KEPT = 4
 """Pictures that are kept: more than one, so that not all of them lie in the processor's cache."""
