@@ -15,24 +15,21 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def holder(state_dir: Path) -> str | None:
-    """The id of the process that holds the lock, `unknown` if it does not say; None if nobody does.
+def holder(state_dir: Path) -> int | None:
+    """The id of the process that holds the lock, None if nobody does.
 
     Asks the kernel's list of locks and takes nothing, so that an agent that starts at this moment meets no lock.
     """
-    path = state_dir / "agent.lock"
     try:
-        inode = path.stat().st_ino
-        held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        inode = (state_dir / "agent.lock").stat().st_ino
+        held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    # 1: FLOCK  ADVISORY  WRITE 4711 fe:01:131 0 EOF; the device is not compared, as some file systems name another one there
-    if not any("FLOCK" in fields and fields[-3].rpartition(":")[2] == str(inode) for fields in held):
-        return None
-    try:
-        return path.read_text(encoding="ascii").strip() or "unknown"
-    except (OSError, ValueError):
-        return "unknown"
+    for line in held:  # 1: FLOCK  ADVISORY  WRITE 4711 fe:01:131 0 EOF; some file systems name another device there
+        *_, kind, _, _, pid, file, _, _ = line.split()
+        if kind == "FLOCK" and file.rpartition(":")[2] == str(inode):
+            return int(pid)
+    return None
 
 
 class StateLock:

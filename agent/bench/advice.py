@@ -17,7 +17,7 @@ MOST = 5
 _KEEPS_UP = 0.95
 _PAYS = 1.15
 """A gain below it is noise, or not worth a core."""
-_BUSY_CORES = 0.2
+_BUSY_SHARE = 0.1
 _HOT_C, _RISE_C = 80.0, 10.0
 _SPARE_SHARE = 0.1
 _MANY_STREAMS = 99
@@ -47,12 +47,12 @@ def _doubts(report: Report) -> Iterator[Finding]:
     machine = report.machine
     for name, model in report.models.items():
         if model.fault is not None:
-            yield Finding("not-measured", "error", f"model {name}: {model.fault}", "lineside check names each fault")
+            yield Finding("not-measured", "warning", f"model {name}: {model.fault}", "lineside check names each fault")
     for name, source in report.sources.items():
         if source.is_synthetic:
             message = f"{name} gave no picture ({source.fault}); one of {source.width} x {source.height} took its place"
             yield Finding(
-                "synthetic", "warning", message, "it says nothing of the decoding; mend it, then measure again"
+                "synthetic", "warning", message, "decoding was not measured: mend the source, then measure again"
             )
     for name, pipeline in report.pipelines.items():
         if pipeline.fault is not None and report.models[pipeline.model].fault is None:
@@ -62,7 +62,7 @@ def _doubts(report: Report) -> Iterator[Finding]:
     if machine.agent_pid is not None:
         message = f"an agent runs here (pid {machine.agent_pid}) and takes its share, so the figures are low"
         yield Finding("agent-runs", "warning", message, "stop it to measure what the machine can do")
-    elif machine.others_cores > _BUSY_CORES:
+    elif machine.others_cores > _BUSY_SHARE * machine.cores:
         message = (
             f"other processes kept {machine.others_cores:.1f} of {machine.cores} cores busy, so the figures are low"
         )
@@ -117,7 +117,7 @@ def _crowded(report: Report) -> Iterator[Finding]:
         pipeline = report.pipelines[name]
         source = report.sources[pipeline.source]
         alone = pipeline.held
-        if source.live and alone is not None and run.rate_hz < _KEEPS_UP * alone.rate_hz:
+        if source.live and not source.is_synthetic and alone is not None and run.rate_hz < _KEEPS_UP * alone.rate_hz:
             slower.append(f"{name} {run.rate_hz:.3g} of {alone.rate_hz:.3g}")
     if slower:
         message = f"together the pipelines hold fewer frames/s than each alone: {', '.join(slower)}"

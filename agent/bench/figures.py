@@ -186,7 +186,7 @@ class MachineFigures:
     runtime: str
     load_average: float
     others_cores: float
-    agent_pid: str | None
+    agent_pid: int | None
     temperature_before_c: float | None
     temperature_after_c: float | None
     memory_pss_bytes: int | None
