@@ -7,6 +7,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agent.bench.figures import LatencyFigures, RunFigures, Spread, rate_hz, warm_up_s, within
 from agent.core.times import now_text
 from agent.mqtt.encoding import encode
@@ -64,12 +66,14 @@ class Tally:
     def figures(self, begin_s: float, end_s: float, drops: dict[str, int]) -> RunFigures | None:
         """Of what came between two moments; None if that was too little to have a rate."""
         part = within(self.times_s, begin_s, end_s)
-        rate = rate_hz(self.times_s[part])
+        times_s = self.times_s[part]
+        rate = rate_hz(times_s)
         if rate is None:
             return None
+        intervals_ms = 1000 * np.diff(np.asarray(times_s))
         columns = (self.wait, self.pre, self.invoke, self.post, self.total)
         latency = LatencyFigures(*(Spread.of(column[part]) for column in columns))
-        return RunFigures(part.stop - part.start, rate, latency, drops)
+        return RunFigures(len(times_s), rate, Spread.of(intervals_ms), latency, drops)
 
 
 class CountingSink:

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from agent.core.findings import Finding
 
 SCHEMA = "lineside.bench/1"
@@ -29,7 +31,7 @@ class Spread:
     p99: float
 
     @classmethod
-    def of(cls, values_ms: Sequence[float]) -> Spread:
+    def of(cls, values_ms: Sequence[float] | npt.NDArray[np.float64]) -> Spread:
         """Of at least one value."""
         p50, p99 = np.percentile(np.asarray(values_ms), (50, 99))
         return cls(round(float(p50), 3), round(float(p99), 3))
@@ -115,12 +117,14 @@ class RunFigures:
     Attributes:
         predictions: How many frames were inspected.
         rate_hz: Frames a second.
+        interval_ms: From one prediction to the next.
         latency_ms: Where their time went.
         drops: Frames dropped meanwhile, by reason.
     """
 
     predictions: int
     rate_hz: float
+    interval_ms: Spread
     latency_ms: LatencyFigures
     drops: dict[str, int]
 
@@ -247,13 +251,17 @@ def rate_hz(times_s: Sequence[float]) -> float | None:
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
 
 
-def overhead(capacity_hz: float, bare_hz: float) -> tuple[float, float]:
+def overhead(interval_ms: float, bare_ms: float) -> tuple[float, float]:
     """What a pipeline adds to each bare invoke, in milliseconds and as a share of a frame's time.
 
-    Both are 0 where noise is larger than what it adds.
+    Medians, as what another process takes away now and then is not the pipeline's. Both are 0 where noise is larger than they are.
+
+    Args:
+        interval_ms: From one prediction to the next, of a pipeline that never waits for a frame.
+        bare_ms: One invoke.
     """
-    added_ms = max(0.0, 1000 / capacity_hz - 1000 / bare_hz)
-    return added_ms, added_ms * capacity_hz / 1000
+    added_ms = max(0.0, interval_ms - bare_ms)
+    return added_ms, added_ms / interval_ms
 
 
 def bound_by(held_hz: float, source: SourceFigures, capacity_hz: float) -> Bound:

@@ -5,6 +5,7 @@ Touches neither the broker nor the state directory, so that an agent that runs o
 
 from __future__ import annotations
 
+import gc
 import resource
 import shutil
 import tempfile
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from agent.bench.figures import SourceFigures
     from agent.config.settings import AgentSettings
     from agent.core.findings import Finding
+    from agent.models.execution import Execution
     from agent.pipeline.settings import PipelineSettings
     from agent.sources.runner import SourceRunner
 
@@ -106,6 +108,7 @@ class _Bench:
             settings.models,
             settings.runtime,
             self._prover,
+            streams=len(settings.pipelines),
             on_version=lambda _name, _version: None,
             on_finding=lambda name, finding: self._told.append(_of(name, finding)),
         )
@@ -130,7 +133,8 @@ class _Bench:
             for name in dict.fromkeys(pipeline.model for pipeline in self._pipelines.values())
         }
         pipelines = {name: self._capacity(name, models, pictures) for name in self._pipelines}
-        pictures = {name: kept for name, kept in pictures.items() if sources[name].is_synthetic}  # they are large
+        pictures = {name: kept for name, kept in pictures.items() if sources[name].is_synthetic}
+        gc.collect()  # pictures and interpreters that are no longer used must not be weighed
         able = [name for name, figures in pipelines.items() if figures.fault is None]
         for name in able:
             pipelines[name] = self._held(name, pipelines[name], sources, pictures)
@@ -164,7 +168,7 @@ class _Bench:
             pipeline = next(each for each in self._pipelines.values() if each.model == name)
             bare, other = compare(
                 bundle.model,
-                execution(settings, runtime),
+                self._how(name),
                 self._input(pipeline, pictures[pipeline.source][0]),
                 cores=self._cores,
                 seconds=min(_BARE_S, _SHARE * self._seconds),
@@ -202,14 +206,19 @@ class _Bench:
         loop.run(seconds / 4)
         if name not in course.runs:
             return replace(figures, fault=course.faults[name])
-        capacity_hz = course.runs[name].rate_hz
-        added_ms, share = overhead(capacity_hz, loop.figures().rate_hz)
-        return replace(figures, capacity_hz=capacity_hz, overhead_ms=added_ms, overhead_share=share)
+        alone = course.runs[name]
+        added_ms, share = overhead(alone.interval_ms.p50, loop.figures().invoke_ms.p50)
+        return replace(figures, capacity_hz=alone.rate_hz, overhead_ms=added_ms, overhead_share=share)
 
     def _bare_loop(self, pipeline: PipelineSettings, picture: npt.NDArray[np.uint8]) -> BareLoop:
-        settings = self._settings.models[pipeline.model]
-        how = execution(settings, self._settings.runtime)
-        return BareLoop(open_model(pipeline.model, settings).model, how, self._input(pipeline, picture))
+        name = pipeline.model
+        file = open_model(name, self._settings.models[name]).model
+        return BareLoop(file, self._how(name), self._input(pipeline, picture))
+
+    def _how(self, model: str) -> Execution:
+        """As the agent would, with all of its pipelines."""
+        settings = self._settings
+        return execution(settings.models[model], settings.runtime, len(settings.pipelines))
 
     def _input(self, pipeline: PipelineSettings, picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """What a picture becomes for the model of a pipeline."""

@@ -39,7 +39,7 @@ CLIP = SourceFigures(False, 1920, 1080, 800.0)
 
 
 def held(rate: float, **drops: int) -> RunFigures:
-    return RunFigures(round(10 * rate), rate, LatencyFigures(MS, MS, MS, MS, MS), drops)
+    return RunFigures(round(10 * rate), rate, MS, LatencyFigures(MS, MS, MS, MS, MS), drops)
 
 
 def invoke(threads: int, ms: float) -> Invoke:
