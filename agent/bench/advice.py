@@ -21,6 +21,8 @@ _BUSY_SHARE = 0.1
 _HOT_C, _RISE_C = 80.0, 10.0
 _SPARE_SHARE = 0.1
 _MANY_STREAMS = 99
+_USUAL_HZ = 30.0
+"""What cameras give, where there is none to ask."""
 
 
 def advise(report: Report, told: list[Finding]) -> list[Finding]:
@@ -126,20 +128,22 @@ def _crowded(report: Report) -> Iterator[Finding]:
 
 
 def _room(report: Report) -> Iterator[Finding]:
-    """How much more the machine takes, where frames come at their own pace."""
+    """How many such streams the machine holds. A file would take all of it, so it is counted as if a camera gave its frames."""
     cores, together = report.machine.cores, report.together
     for name, pipeline in report.pipelines.items():
         source = report.sources[pipeline.source]
-        if pipeline.bound_by != "camera" or pipeline.cpu_cores is None or pipeline.capacity_hz is None:
+        held, busy, capacity_hz = pipeline.held, pipeline.cpu_cores, pipeline.capacity_hz
+        if together is not None or held is None or busy is None or capacity_hz is None or source.rate_hz is None:
             continue
-        if together is not None or source.rate_hz is None:
+        if pipeline.bound_by == "camera":
+            begin, such = f"{capacity_hz:.3g} frames/s and {pipeline.source} gives {source.rate_hz:.3g}", "such streams"
+        elif not source.live and held.rate_hz >= _USUAL_HZ:
+            begin, such = f"{held.rate_hz:.3g} frames/s", f"such streams of {_USUAL_HZ:g} frames/s"
+            busy *= _USUAL_HZ / held.rate_hz
+        else:
             continue
-        count = min(streams(cores, pipeline.cpu_cores), _MANY_STREAMS)
-        message = (
-            f"{name} holds {pipeline.capacity_hz:.3g} frames/s and {pipeline.source} gives {source.rate_hz:.3g}:"
-            f" {_room_text(count)}, at {pipeline.cpu_cores:.2g} of {cores} cores each"
-        )
-        yield Finding("room", "info", message)
+        room = _room_text(min(streams(cores, busy), _MANY_STREAMS), such)
+        yield Finding("room", "info", f"{name} holds {begin}: {room}, at {busy:.2g} of {cores} cores each")
     if together is not None and all(report.sources[p.source].live for p in report.pipelines.values()):
         message = f"all pipelines together keep {together.cpu_cores:.2g} of {cores} cores busy"
         yield Finding("room", "info", message)
@@ -180,10 +184,10 @@ def _lost_hz(held: RunFigures) -> float:
     return held.drops.get("overrun", 0) * held.rate_hz / max(held.predictions, 1)
 
 
-def _room_text(count: int) -> str:
-    if count <= 1:
-        return "no room for a second such stream"
-    return f"room for {'many' if count == _MANY_STREAMS else count} such streams in all"
+def _room_text(count: int, such: str) -> str:
+    return (
+        f"room for {'many' if count == _MANY_STREAMS else count} {such} in all" if count > 1 else "no room for a second"
+    )
 
 
 def _mb(size_bytes: int) -> str:

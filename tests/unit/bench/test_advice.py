@@ -72,6 +72,15 @@ def test_a_machine_with_room_says_for_how_many_streams():
     assert "145 frames/s and cam gives 30: room for 4 such streams" in finding.message
 
 
+def test_a_file_is_counted_as_a_camera_of_30_frames():
+    """It would take the whole machine else: here one core for 150 frames/s."""
+    of = report(CLIP, held=held(150.0), capacity_hz=152.0, bound_by="model", cpu_cores=1.0)
+    assert (
+        "holds 150 frames/s: room for 9 such streams of 30 frames/s in all, at 0.2 of 2 cores each"
+        in found(of)["room"].message
+    )
+
+
 def test_a_model_that_is_slower_than_its_camera_is_a_warning_with_a_way_out():
     """How much is dropped, and what threads would bring."""
     slow = ModelFigures("1.0.0", invoke(1, 80.0), invoke(2, 50.0))
