@@ -65,9 +65,7 @@ def _doubts(report: Report) -> Iterator[Finding]:
         message = f"an agent runs here (pid {machine.agent_pid}) and takes its share, so the figures are low"
         yield Finding("agent-runs", "warning", message, "stop it to measure what the machine can do")
     elif machine.others_cores > _BUSY_SHARE * machine.cores:
-        message = (
-            f"other processes kept {machine.others_cores:.1f} of {machine.cores} cores busy, so the figures are low"
-        )
+        message = f"other processes kept {machine.others_cores:.1f} cores busy, so the figures are low"
         yield Finding("busy", "warning", message, "top shows them; measure again without them")
 
 
@@ -143,7 +141,7 @@ def _room(report: Report) -> Iterator[Finding]:
         else:
             continue
         room = _room_text(min(streams(cores, busy), _MANY_STREAMS), such)
-        yield Finding("room", "info", f"{name} holds {begin}: {room}, at {busy:.2g} of {cores} cores each")
+        yield Finding("room", "info", f"{name} holds {begin}: {room}, at {busy:.2g} cores each")
     if together is not None and all(report.sources[p.source].live for p in report.pipelines.values()):
         message = f"all pipelines together keep {together.cpu_cores:.2g} of {cores} cores busy"
         yield Finding("room", "info", message)
@@ -166,8 +164,8 @@ def _threads(report: Report) -> Iterator[Finding]:
             yield Finding("threads", "info", message, f"models.{name}.threads, where latency counts more than streams")
         elif other.threads < bare.threads and gain * _PAYS >= 1:
             message = (
-                f"threads = {bare.threads} makes one invoke of {name} only {1 / gain:.1f} times faster than"
-                f" {other.threads} ({other.invoke_ms.p50:.3g} to {bare.invoke_ms.p50:.3g} ms)"
+                f"threads = {bare.threads} hardly pays: one invoke of {name} takes {bare.invoke_ms.p50:.3g} ms,"
+                f" and {other.invoke_ms.p50:.3g} ms with {other.threads}"
             )
             yield Finding("threads", "info", message, f"models.{name}.threads = {other.threads} leaves cores to others")
 
