@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ from typing import Annotated
 import typer
 
 from agent.cli import output
-from agent.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption
+from agent.cli.output import ConfigOption, JsonOption
+from agent.cli.serve import DEFAULT_CONFIG
 
 
 def bench(
@@ -25,6 +27,8 @@ def bench(
     Files are played round and round, every frame is inspected, and nothing is published. An agent that runs goes on.
     Exit codes: 0 measured, whatever came of it; 1 nothing could be measured, 3 invalid configuration, 5 no model is to be trusted.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the agent does: each thread of it holds memory
+
     from agent.config.loading import load
 
     settings = load(Path(config)).usable()
