@@ -5,7 +5,6 @@ Touches neither the broker nor the state directory, so that an agent that runs o
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import resource
 import shutil
@@ -34,6 +33,7 @@ from agent.bench.pictures import endless, look_at, replayed
 from agent.core.errors import LinesideError, NotTrusted
 from agent.core.times import new_id
 from agent.lock import holder
+from agent.memory import forget_free
 from agent.models.bundle import open_model
 from agent.models.interpreter import runtime_version
 from agent.models.shelf import ModelShelf, execution
@@ -311,9 +311,7 @@ def _knowing(state_dir: Path, folder: Path) -> Prover:
 def _give_back() -> None:
     """Pictures and interpreters of the steps before are not the agent's: without this they would weigh 30 MB."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
+    forget_free()
 
 
 def _of(model: str, finding: Finding) -> Finding:
