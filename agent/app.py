@@ -11,8 +11,6 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -31,24 +29,19 @@ from agent.models.trial import Prover
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
-from agent.pipeline.intake import Intake
-from agent.pipeline.motion import MotionGate
-from agent.pipeline.runner import Feed, PipelineRunner
 from agent.reporter import Reporter
-from agent.sources.catalog import make_source
-from agent.sources.runner import RunnerPolicy, SourceRunner
 from agent.telemetry.clock import KernelClock
+from agent.wiring import wire_pipelines, wire_source
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
-    from agent.sources.contract import Source
+    from agent.pipeline.runner import PipelineRunner
+    from agent.sources.runner import SourceRunner
 
 log = logging.getLogger("lineside.app")
 
 FIRST_CONNECTION_S = 5.0
 """How long the first connection to the broker is awaited before the first frame is taken (design, section 4.2)."""
-MODELS_S = 10.0
-"""How long a source that decodes on demand waits for its pipelines' models before it takes full frames."""
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
@@ -92,53 +85,24 @@ class App:
             on_version=self._reporter.model,
             on_finding=self._reporter.finding,
         )
-        self._demands = {name: PipelineDemand(name) for name in settings.sources}
-        self._sources = {name: self._make_source(name) for name in {p.source for p in settings.pipelines.values()}}
+        read = {pipeline.source for pipeline in settings.pipelines.values()}
+        demands = {name: PipelineDemand(name) for name in read}
+        self._sources = {
+            name: wire_source(name, settings.sources[name], demands[name], self._source_changed) for name in read
+        }
         self._worked: set[str] = set()
-        self._pipelines = self._make_pipelines()
+        self._pipelines = wire_pipelines(
+            settings.pipelines,
+            self._sources,
+            demands,
+            load=self._shelf.load,
+            sink=self._publisher,
+            identity=Identity(device.id, self._session, KernelClock()),
+            on_change=self._pipeline_changed,
+            once=once,
+        )
         self._jobs = Jobs()
         self._control = ControlServer(device.state_dir, {"status": self.status})
-
-    def _make_source(self, name: str) -> SourceRunner:
-        settings = self._settings.sources[name]
-        return SourceRunner(
-            name,
-            make=lambda: self._connection(name),
-            policy=RunnerPolicy.of(settings),
-            on_status=self._source_changed,
-        )
-
-    def _connection(self, name: str) -> Source:
-        """A new source; called in its capture thread, each time it connects."""
-        settings, demand = self._settings.sources[name], self._demands[name]
-        if settings.decode != "full":
-            demand.wait(MODELS_S)
-        return make_source(settings, demand)
-
-    def _make_pipelines(self) -> dict[str, PipelineRunner]:
-        identity = Identity(self._settings.device.id, self._session, KernelClock())
-        readers = Counter(settings.source for settings in self._settings.pipelines.values())
-        pipelines = {}
-        for name, settings in self._settings.pipelines.items():
-            source = self._sources[settings.source]
-            intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None, seen=settings.seen)
-            pipelines[name] = PipelineRunner(
-                name,
-                settings,
-                Feed(
-                    source.subscribe(name, intake.admit),
-                    intake,
-                    finite=not source.live,
-                    shared=readers[settings.source] > 1,
-                ),
-                load=partial(self._shelf.load, settings),
-                sink=self._publisher,
-                identity=identity,
-                on_change=self._pipeline_changed,
-                once=self._once,
-            )
-            self._demands[settings.source].add(pipelines[name])
-        return pipelines
 
     def run(self) -> int:
         """Work until every source has ended or `stop` is called.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from agent.cli import check, demo, doctor, init, model, output, run, status, tap
+from agent.cli import bench, check, demo, doctor, init, model, output, run, status, tap
 
 app = typer.Typer(
     name="lineside",
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo.demo, init.init, check.check, run.run, status.status, doctor.doctor, tap.tap):
+for command in (demo.demo, init.init, check.check, run.run, status.status, doctor.doctor, tap.tap, bench.bench):
     app.command()(command)
 app.add_typer(model.app, name="model")
 

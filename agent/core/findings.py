@@ -1,4 +1,4 @@
-"""What `check`, `doctor` and the loading of a model have to say: one line each, for a person and for a machine."""
+"""What `check`, `doctor`, `bench` and the loading of a model have to say: one line each, for a person and for a machine."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
-"""Figures of this process and its machine, for `health`. The one door to psutil."""
+"""Figures of this process and its machine, for `health` and `bench`. The one door to psutil."""
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
+_NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
+"""Fields of /proc/stat in which no core worked, or that `user` and `nice` hold already (proc(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Machine:
         return MachineFigures(
             cpu_percent=self._cpu_percent(),
             memory_bytes=self._process.memory_info().rss,
-            temperature_c=_hottest_c(),
+            temperature_c=hottest_c(),
             disk_free_bytes=psutil.disk_usage(str(self._state_dir)).free,
         )
 
@@ -47,7 +49,44 @@ class Machine:
         return round(100 * (busy_s - busy_before_s) / max(now_s - since_s, 1e-3), 1)
 
 
-def _hottest_c() -> float | None:
+def hottest_c() -> float | None:
     """Highest of the machine's temperature sensors in °C, None where it has none."""
     readings = [entry.current for entries in psutil.sensors_temperatures().values() for entry in entries]
     return max(readings) if readings else None
+
+
+def pss_bytes() -> int | None:
+    """Memory of this process and its children, what is shared counted in shares; None where the kernel does not tell."""
+    own = psutil.Process()
+    found = [_pss_bytes(process.pid) for process in (own, *own.children(recursive=True))]
+    return None if found[0] is None else sum(pss or 0 for pss in found)
+
+
+def _pss_bytes(pid: int) -> int | None:
+    try:
+        match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return int(match.group(1)) * 1024 if match else None
+
+
+def spare_memory_bytes() -> tuple[int, int]:
+    """Memory that programs can still have without swapping, and all of the machine's."""
+    memory = psutil.virtual_memory()
+    return memory.available, memory.total
+
+
+def busy_s() -> float:
+    """Seconds for which the machine's cores have worked since it started, all of them added up."""
+    times = psutil.cpu_times()._asdict()
+    return float(sum(seconds for kind, seconds in times.items() if kind not in _NOT_BUSY))
+
+
+def load_average() -> float:
+    """How many processes wanted a core, over the last minute."""
+    return float(psutil.getloadavg()[0])
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(psutil.Process().cpu_affinity())

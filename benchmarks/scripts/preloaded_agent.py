@@ -1,7 +1,7 @@
 """preloaded_agent.py CONFIG COUNT: the agent of a configuration, with sources that give COUNT frames decoded beforehand.
 
 Each source of the configuration is a video file; its first frames are read before the agent starts and then given over and over.
-Everything else is the agent as it is. Leans on `agent.app` (its `make_source`, and `App.run`), on the contract of sources and on the
+Everything else is the agent as it is. Leans on `agent.wiring` (its `make_source`), on `App.run`, on the contract of sources and on the
 loading of configurations.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from agent import app
+from agent import app, wiring
 from agent.config.loading import load
 from agent.sources.contract import EndOfStream
 from agent.sources.opencv import arrived
@@ -61,11 +61,11 @@ def main() -> int:
     """Decode, exchange the sources, run."""
     settings = load(Path(sys.argv[1])).usable()
     pictures = decoded(next(iter(settings.sources.values())).url)
-    app.make_source = partial(_preloaded, pictures, int(sys.argv[2]))  # type: ignore[attr-defined]
+    wiring.make_source = partial(_preloaded, pictures, int(sys.argv[2]))  # type: ignore[attr-defined]
     return app.App(settings).run()
 
 
-def _preloaded(pictures: list[npt.NDArray[Any]], count: int, _settings: object) -> Preloaded:
+def _preloaded(pictures: list[npt.NDArray[Any]], count: int, *_asked: object) -> Preloaded:
     return Preloaded(pictures, count)
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from agent.core.errors import AlreadyRunning, BadData
-from agent.lock import StateLock
+from agent.lock import StateLock, holder
 
 HOLDER = """
 import sys
@@ -85,3 +85,12 @@ def test_a_state_directory_that_cannot_be_is_an_error_with_a_hint(tmp_path, wher
     with pytest.raises(BadData, match="cannot be used") as caught:
         StateLock(tmp_path / where).acquire()
     assert "device.state_dir" in caught.value.hint
+
+
+def test_who_holds_the_lock_can_be_asked_without_taking_it(tmp_path):
+    """Nobody, this process, and nobody again; nothing is made by asking."""
+    assert holder(tmp_path / "state") is None
+    assert not (tmp_path / "state").exists()
+    with StateLock(tmp_path / "state"):
+        assert holder(tmp_path / "state") == os.getpid()
+    assert holder(tmp_path / "state") is None

@@ -19,6 +19,7 @@ COMMANDS = [
     "status",
     "doctor",
     "tap",
+    "bench",
     "model",
     "model inspect",
     "model pack",

@@ -1,0 +1,1 @@
+"""What `lineside bench` measures on this machine, and what it advises."""
