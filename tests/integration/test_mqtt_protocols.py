@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from broker import Mosquitto, Proxy, Subscriber, free_port, needs_mosquitto
 from publishing import Links, publishing, send, status
@@ -70,6 +72,9 @@ def test_messages_travel_in_a_websocket_too():
     """For plants whose firewall lets nothing else through."""
     port = free_port()
     with Mosquitto(listener_options=f"listener {port}\nprotocol websockets") as broker:
+        until_s = time.monotonic() + 5  # it opens its first listener before it says anything of the second
+        while "websockets" not in broker.log() and time.monotonic() < until_s:
+            time.sleep(0.01)
         if "websockets" not in broker.log():
             pytest.skip("this mosquitto was built without websockets")
         with publishing(f"ws://127.0.0.1:{port}") as publisher, Subscriber(broker.port) as subscriber:
