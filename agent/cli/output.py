@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,7 @@ from agent.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from types import FrameType
 
     from agent.core.errors import LinesideError
     from agent.core.findings import Finding
@@ -54,15 +57,28 @@ def fault(error: LinesideError, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def until_left() -> Iterator[None]:
-    """For results without an end: who presses Ctrl-C or closes the pipe (`| head`) has seen enough, and that is no fault."""
+def until_left() -> Iterator[threading.Event]:
+    """For results without an end: who presses Ctrl-C or closes the pipe (`| head`) has seen enough, and that is no fault.
+
+    Yields an event to look at from time to time. Python drops a KeyboardInterrupt that comes while it takes an object apart (`__del__`);
+    the event stays set.
+    """
+    left = threading.Event()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        left.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, leave)
     try:
-        yield
+        yield left
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
         # Else the interpreter writes what is left at its end, and fails at that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def paint(text: str, colour: str) -> str:

@@ -40,12 +40,14 @@ def tap(
     topic = topics.event(pipeline) if events else topics.prediction(pipeline)
     output.talk(f"listening on {topic} at {settings.mqtt.url}; Ctrl-C ends")
     seen = 0
-    with output.until_left():
-        for message in listen(settings.mqtt, topic, timeout_s=timeout or None):
+    with output.until_left() as left:
+        for message in listen(settings.mqtt, topic, timeout_s=timeout or None, alive=lambda: not left.is_set()):
             print(message.decode(errors="replace") if as_json else shown(message), flush=True)  # noqa: T201 - the result
             seen += 1
             if seen == count:
                 return
+        if left.is_set():
+            return
         raise BrokerUnreachable(
             f"no message on {topic} for {timeout:g} s",
             hint="does the agent run? `lineside status`; is the broker up? `lineside doctor`",

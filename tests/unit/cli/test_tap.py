@@ -148,3 +148,26 @@ def test_a_broker_that_is_not_there_exits_4(tmp_path):
     ran = lineside("tap", "-c", configure(tmp_path, free_port()), "-n", "1")
     assert (ran.code, ran.out) == (4, "")
     assert "next: " in ran.err
+
+
+def test_a_ctrl_c_that_python_drops_is_not_forgotten():
+    """It comes while an object is taken apart, where no exception gets out."""
+    script = """
+import signal
+from agent.cli.output import until_left
+
+class Fragile:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+with until_left() as left:
+    thing = Fragile()
+    del thing
+    print("still here", left.is_set())
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60, env=environment()
+    )
+    assert done.stdout.split("\n")[:2] == ["still here True", "True"]
+    assert "KeyboardInterrupt" in done.stderr
