@@ -160,11 +160,12 @@ class Fragile:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
+before = signal.getsignal(signal.SIGINT)
 with until_left() as left:
     thing = Fragile()
     del thing
     print("still here", left.is_set())
-print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print(signal.getsignal(signal.SIGINT) == before)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60, env=environment()
