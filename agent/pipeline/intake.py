@@ -6,8 +6,10 @@ that core's cache.
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agent.models.placement import Region
 from agent.sources.demand import Needed
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.models.contract import Prepared, Preparer
     from agent.pipeline.motion import MotionGate
+
+Hold = Literal["paused", "shed"]
+"""Why a pipeline takes no frames: `paused` by a command, `shed` because the device has too little to run everything."""
 
 
 @dataclass(slots=True)
@@ -34,7 +39,11 @@ class Job:
 
 
 class Intake:
-    """Called by the capture thread, for each frame."""
+    """`admit` is called by the capture thread, for each frame.
+
+    Attributes:
+        held: Frames that were let go because of a hold, by reason.
+    """
 
     def __init__(
         self,
@@ -55,6 +64,24 @@ class Intake:
         self._needs_full_frames = needs_full_frames
         self._preparer: Preparer | None = None
         self._needed: Needed | None = None
+        self._holds: frozenset[Hold] = frozenset()
+        self._lock = threading.Lock()
+        self.held: Counter[Hold] = Counter()
+
+    def hold(self, why: Hold) -> None:
+        """From now on no frame is let in, for this reason beside others. Any thread; may be called twice."""
+        with self._lock:
+            self._holds |= {why}
+
+    def release(self, why: Hold) -> None:
+        """This reason holds no longer; frames are let in again when none does. Any thread; may be called twice."""
+        with self._lock:
+            self._holds -= {why}
+
+    @property
+    def holds(self) -> frozenset[Hold]:
+        """Why no frame is let in; empty while they are."""
+        return self._holds
 
     @property
     def preparer(self) -> Preparer | None:
@@ -77,7 +104,11 @@ class Intake:
         return self._needed
 
     def admit(self, frame: Frame) -> Job | None:
-        """The frame, prepared if there is a model; None if the gate lets it go."""
+        """The frame, prepared if there is a model; None if the gate lets it go, or something holds them all back."""
+        holds = self._holds
+        if holds:
+            self.held[next(iter(holds))] += 1
+            return None
         if self._gate is not None and not self._gate.lets_pass(frame):
             return None
         preparer = self._preparer

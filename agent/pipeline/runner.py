@@ -124,6 +124,11 @@ class PipelineRunner:
         return self._feed.intake.needed
 
     @property
+    def intake(self) -> Intake:
+        """Where its frames are let in, or held back."""
+        return self._feed.intake
+
+    @property
     def is_loading(self) -> bool:
         """Whether it is still to be seen if there is a model for its first frame."""
         return self._feed.intake.preparer is None and self.state in ("starting", "ok")
@@ -132,6 +137,7 @@ class PipelineRunner:
         """Frames dropped on purpose since the start, by reason."""
         feed = self._feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
+        counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
     def _run(self) -> None:
