@@ -4,6 +4,8 @@ spool_messages.py in FOLDER COUNT BYTES 0        predictions a second that are e
 spool_messages.py drain FOLDER COUNT BYTES PORT  messages a second from the file to the broker's confirmation
 """
 
+from __future__ import annotations
+
 import gc
 import json
 import sys
@@ -30,7 +32,7 @@ DRAIN_S = 100.0
 UNWRITTEN_BYTES = 8 << 20
 
 
-def prediction(seq, padding=""):
+def prediction(seq: int, padding: str = "") -> Prediction:
     """One as a classifier makes it; `padding` makes the label longer."""
     label = results.Scored(label="crack" + padding, score=0.93)
     return Prediction(
@@ -41,13 +43,13 @@ def prediction(seq, padding=""):
     )  # fmt: skip
 
 
-def sized(seq, size_bytes):
+def sized(seq: int, size_bytes: int) -> Prediction:
     """One that is so long when it is encoded; as it is, where that is longer."""
     missing = size_bytes - len(stored(prediction(seq), seq))
     return prediction(seq, "x" * max(0, missing))
 
 
-def fill(spool, count, size_bytes):
+def fill(spool: Spool, count: int, size_bytes: int) -> float:
     """Seconds until all is committed. Who makes messages faster than the writer's thread takes them helps it, so that none is given up."""
     ledger = Ledger(spool, QUEUE)
     made = [sized(seq, size_bytes) for seq in range(256)]
@@ -63,7 +65,7 @@ def fill(spool, count, size_bytes):
     return took_s
 
 
-def drain(folder, count, port):
+def drain(folder: Path, count: int, port: int) -> float:
     """Seconds from the connection until the last confirmation."""
     spool = Spool(SpoolSettings(max_bytes=1 << 30), folder)
     spool.open()
@@ -86,7 +88,7 @@ def drain(folder, count, port):
     return took_s
 
 
-def main(what, parent, count, size_bytes, port):
+def main(what: str, parent: str, count: int, size_bytes: int, port: int) -> None:
     """See the module."""
     gc.disable()  # as in the agent: what lives long is frozen, the rest is no cycle
     with tempfile.TemporaryDirectory(dir=parent) as name:
