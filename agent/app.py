@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent import __version__
+from agent.commands.assembly import make_desk
 from agent.control import ControlServer
 from agent.core.errors import ConfigInvalid, LinesideError
 from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
@@ -26,15 +27,18 @@ from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
+from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
+from agent.pipeline.picture import jpeg
 from agent.reporter import Reporter
 from agent.telemetry.clock import KernelClock
 from agent.wiring import wire_pipelines, wire_source
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.core.incoming import Incoming
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
 
@@ -66,6 +70,7 @@ class App:
         self._stopping = False
         device = settings.device
         self._topics = Topics(settings.mqtt.prefix, device.location, device.id)
+        hearing = Hearing(self._topics.commands, self._command_came, self._command_trouble)
         self._publisher = Publisher(
             settings.mqtt,
             self._topics,
@@ -75,6 +80,7 @@ class App:
             backlog_rate_hz=settings.spool.backlog_rate,
             on_link=self._link_changed,
             on_drop=self._message_dropped,
+            hearing=hearing if settings.commands.allow else None,
         )
         self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
         self._shelf = ModelShelf(
@@ -101,6 +107,17 @@ class App:
             on_change=self._pipeline_changed,
             once=once,
         )
+        self._desk = make_desk(
+            settings.commands,
+            self._pipelines,
+            topics=self._topics,
+            session=self._session,
+            state_dir=device.state_dir,
+            answer=self._publisher.answer,
+            on_note=self._reporter.note,
+            jpeg=jpeg,
+        )
+        self._reporter.commands = self._command_counts
         self._jobs = Jobs()
         self._control = ControlServer(device.state_dir, {"status": self.status})
 
@@ -139,6 +156,8 @@ class App:
     def _start(self) -> None:
         log.info("lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root})
         self._reporter.born()
+        if self._settings.commands.allow:
+            self._desk.start()
         self._publisher.start()
         self._control.start()
         for pipeline in self._pipelines.values():
@@ -193,6 +212,7 @@ class App:
         """End everything in the order of the data; the number of messages that stayed undelivered."""
         until_s = time.monotonic() + grace_s
         self._jobs.close()
+        self._desk.close()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -228,6 +248,16 @@ class App:
 
     def _message_dropped(self, reason: str, sentence: str) -> None:
         self._reporter.drop(reason, sentence)
+
+    def _command_came(self, incoming: Incoming) -> None:
+        self._desk.put(incoming)
+
+    def _command_trouble(self, cause: str, sentence: str | None) -> None:
+        self._reporter.command_trouble(cause, sentence)
+
+    def _command_counts(self) -> dict[str, int]:
+        counts, unanswered = self._desk.counts, self._publisher.unanswered
+        return counts | {"unanswered": unanswered} if unanswered else counts
 
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
