@@ -86,6 +86,7 @@ class Hearing:
         self._lock = threading.Lock()
         self._tickets = itertools.count(-1, -1)
         self._owed: int | None = None
+        self._in_doubt = False
         self._cuts = 0
         self._mute_until_s = 0.0
         self._deaf_until_s: float | None = None
@@ -107,6 +108,7 @@ class Hearing:
             return
         wire.window = max(1, wire.window - 1)  # one of those that the broker takes unconfirmed is for answers
         self._consent = self._deaf_until_s = None
+        self._in_doubt = False
         wire.ask_for(self._topic)
 
     def hear(self, wire: Wire, now_s: float) -> None:
@@ -156,7 +158,7 @@ class Hearing:
             if size > wire.largest_bytes:
                 self.unanswered += 1
                 continue
-            self._owed = next(self._tickets)
+            self._owed, self._in_doubt = next(self._tickets), True
             wire.publish(self._owed, answer.topic, answer.payload, qos=1, retain=False, correlation=answer.correlation)
 
     def settle(self, ticket: int, refusal: str | None) -> bool:
@@ -164,23 +166,25 @@ class Hearing:
         if ticket >= 0:
             return False
         self._owed = None
-        self._cuts = 0
-        if refusal is not None:
+        if refusal is None:
+            self._in_doubt, self._cuts = False, 0
+        else:
             self.unanswered += 1
         self._tell("answers", refusal and f"the broker does not take answers to commands: {refusal}")
         return True
 
     @property
-    def owes(self) -> bool:
-        """Whether an answer is on its way."""
-        return self._owed is not None
+    def is_in_doubt(self) -> bool:
+        """Whether the last answer on this connection was not taken, or not yet."""
+        return self._in_doubt
 
     def end(self, now_s: float) -> None:
-        """The connection is gone. Some brokers cut it at a message on a forbidden topic; asked again, they would do so for ever."""
-        if self._owed is None:
-            return
+        """The connection is gone. mosquitto 2.0.11 refuses a message on a forbidden topic and cuts the connection, again and again."""
+        self.unanswered += self._owed is not None
         self._owed = None
-        self.unanswered += 1
+        if not self._in_doubt:
+            return
+        self._in_doubt = False
         self._cuts += 1
         if self._cuts >= CUTS:
             self._mute_until_s = now_s + MUTE_S

@@ -227,7 +227,7 @@ class Publisher:
                 wire.cut()
             worked_s = None if since_s is None else time.monotonic() - since_s
             was_short = worked_s is not None and worked_s < STABLE_S
-            owed = self._ledger.owes_confirmation or self._hearing.owes
+            owed = self._ledger.owes_confirmation or self._hearing.is_in_doubt
             self._hearing.end(time.monotonic())
             poison = self._ledger.disconnect(was_short=was_short)
             if poison is not None:
