@@ -35,6 +35,7 @@ def render(answer: dict[str, Any]) -> str:
         *(f"  * {note}" for note in status["notes"]),
         "",
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
+        *_commands(answer["commands"]),
         "",
         output.table(
             [
@@ -73,6 +74,12 @@ def render(answer: dict[str, Any]) -> str:
 def _state(pipeline: dict[str, Any]) -> str:
     """What a person must see first: that it takes no frames on purpose, if it could."""
     return ", ".join(pipeline["holds"]) or "ok" if pipeline["state"] == "ok" else str(pipeline["state"])
+
+
+def _commands(counts: dict[str, int]) -> list[str]:
+    """A line, if any were sent."""
+    said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
+    return [f"commands  {said}"] if said else []
 
 
 def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:

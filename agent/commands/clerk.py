@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, OrderedDict
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agent.commands.audit import excerpt
@@ -94,11 +95,9 @@ class Clerk:
             self._say(incoming, verb, judged)
             return
         result = self._do(judged)
-        outcome, fields = "done", {}
-        if isinstance(result, Refusal):
-            outcome, fields = result.reason, {"message": result.message}
+        outcome, what = _outcome(result)
         self._count("accepted" if outcome == "done" else outcome)
-        self._write(verb, judged.id, outcome, durable=True, **fields)
+        self._write(verb, judged.id, outcome, durable=True, **what)
         log.info("command %s: %s", verb, outcome, extra={"verb": verb, "command": judged.id, "outcome": outcome})
         self._say(incoming, verb, result, judged.id)
 
@@ -129,7 +128,7 @@ class Clerk:
                 self._done.popitem(last=False)
         return result
 
-    def _write(self, verb: str, name: str | None, outcome: str, *, durable: bool, **fields: str) -> bool:
+    def _write(self, verb: str, name: str | None, outcome: str, *, durable: bool, **fields: object) -> bool:
         """Write a line of the audit file; False if it cannot be written, which is logged once until it can."""
         with self._lock:
             unrecorded = self._unrecorded
@@ -173,3 +172,10 @@ class Clerk:
             at=now_text(),
         )
         self._answer(ack, incoming.correlation)
+
+
+def _outcome(result: HoldResult | SetResult | SnapshotResult | Refusal) -> tuple[str, dict[str, object]]:
+    """What the second line of a command says."""
+    if isinstance(result, Refusal):
+        return result.reason, {"message": result.message}
+    return "done", {"result": asdict(result)}

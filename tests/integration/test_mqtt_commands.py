@@ -15,6 +15,7 @@ from publishing import TOPICS, Links, send, status
 from agent.commands.audit import Audit
 from agent.commands.clerk import Clerk
 from agent.commands.desk import Desk
+from agent.core.messages import HoldResult
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import Publisher
 from agent.mqtt.settings import MqttSettings
@@ -192,6 +193,7 @@ def test_a_slow_verb_holds_up_no_prediction(tmp_path, broker, asker):
     def hang(_arguments):
         began.set()
         assert go_on.wait(60)
+        return HoldResult(pipelines={})
 
     with (
         Subscriber(broker.port, TOPICS.event("p")) as events,

@@ -14,6 +14,7 @@ from agent.core.decisions import DecisionRule
 from agent.core.frames import Frame
 from agent.core.incoming import Incoming
 from agent.core.mailbox import Mailbox
+from agent.core.messages import HoldResult
 from agent.core.topics import Topics
 from agent.pipeline.inspector import Identity
 from agent.pipeline.intake import Intake
@@ -91,7 +92,7 @@ class Verbs:
 
     def pause(self, arguments):
         self.asked.append(dict(arguments))
-        return None  # noqa: RET501, PLR1711 - a result, as far as the clerk is concerned
+        return HoldResult(pipelines={})
 
     def set(self, _arguments):
         assert self.fault is not None

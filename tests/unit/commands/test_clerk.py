@@ -12,7 +12,7 @@ from hypothesis import given
 
 from agent.commands.audit import Audit
 from agent.commands.request import Refused
-from agent.core.messages import CommandAck
+from agent.core.messages import CommandAck, HoldResult
 from agent.mqtt.encoding import encode
 from agent.mqtt.schemas import schema_of
 
@@ -52,7 +52,12 @@ def test_what_is_allowed_is_done_written_down_twice_and_answered(tmp_path, desk,
 def test_it_stands_in_the_file_before_it_is_done(tmp_path, answers):
     """So that a command that takes the agent with it is known."""
     seen = []
-    desk = clerk(tmp_path, {"pause": lambda _: seen.extend(outcomes(tmp_path))}, answers)
+
+    def look(_arguments):
+        seen.extend(outcomes(tmp_path))
+        return HoldResult(pipelines={})
+
+    desk = clerk(tmp_path, {"pause": look}, answers)
     desk.obey(asked("pause", {"id": "a"}))
     assert seen == [("pause", "a", "begun")]
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from agent.commands.allowance import Allowance
 from agent.commands.desk import BURST, BUSY_BURST, WAITING, Desk
 from agent.core.incoming import Incoming
+from agent.core.messages import HoldResult
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_a_verb_that_hangs_holds_up_other_commands_only(tmp_path, answers, clock
     def hang(_arguments):
         began.set()
         assert go_on.wait(30)
+        return HoldResult(pipelines={})
 
     desk = Desk(TOPICS, clerk(tmp_path, {"pause": hang}, answers), clock=lambda: clock.now_s)
     desk.start()
