@@ -271,14 +271,13 @@ class Publisher:
         while True:
             self._wake.clear()
             now_s = time.monotonic()
-            with self._turn:
-                self._hearing.speak(wire, now_s)
             if self._ledger.is_done(now_s):
                 return
             is_careful = now_s < careful_until_s
             with self._turn:
                 if self._direct_fault is not None:
                     raise self._direct_fault
+                self._hearing.speak(wire, now_s)
                 wait_s = self._write(wire, 1 if is_careful else wire.window)
                 self._ready = None if is_careful else wire
             ready = wire.wait(wait_s, self._wake)
