@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import socket
 
 import pytest
@@ -98,14 +100,12 @@ def test_confirmations_are_kept_and_everything_else_goes_through(packets, cuts):
     """However TCP cuts the stream into pieces."""
     stream = b"".join(packets)
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
     kept, through = [], b""
     inlet = Inlet(ScriptedSocket(pieces), kept)
     for _ in range(len(stream) + len(pieces) + 1):
-        try:
+        with contextlib.suppress(BlockingIOError):
             through += inlet.recv(3)
-        except BlockingIOError:
-            continue
     assert kept == [PACKETS[packet] for packet in packets if PACKETS[packet]]
     assert through == b"".join(packet for packet in packets if not PACKETS[packet])
 
