@@ -143,6 +143,8 @@ class PipelineHealth:
     """Frames or messages dropped on purpose since the session began, by reason."""
     stale: int
     """Predictions later than the pipeline's `deadline_ms`, since the session began."""
+    child_restarts: int = 0
+    """How often the child process of an isolated model crashed or hung and was started anew, since the session began."""
     reason: str | None = None
 
 

@@ -147,6 +147,10 @@ class Interpreter:
         """Copies of all outputs as the interpreter holds them, in the order of `outputs`."""
         return [self._native.get_tensor(index) for index in self._output_indices]
 
+    def close(self) -> None:
+        """Let the native object go. May be called twice; nothing else may be called after it."""
+        self._native = None
+
 
 def _build(path: Path, threads: int, delegate: Delegate) -> Any:
     kwargs: dict[str, Any] = {"model_path": str(path), "num_threads": threads}
