@@ -107,7 +107,7 @@ class IsolatedInterpreter:
                 self._map(forms_of(self._told(answer)["forms"]))
 
     def read_outputs(self) -> list[npt.NDArray[Any]]:
-        """Copies of all outputs, in the order of `outputs`."""
+        """Copies of all outputs, in the order of `outputs`. What the runtime does not give is told by `invoke`."""
         return [output.copy() for output in self._views()[len(self.inputs) :]]
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class IsolatedInterpreter:
         """A child whose memory is damaged may answer anything: that is a crash too."""
         try:
             yield
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             self._end(0)
             raise ModelCrashed(f"{self._path}: its child process answers nonsense ({error})", hint=_HINT) from error
 

@@ -6,6 +6,7 @@ A memory file (memfd_create(2)) has no name, so nothing is left of it when both 
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 from typing import TYPE_CHECKING, Any
@@ -68,5 +69,5 @@ class SharedTensors:
 
 def _room(form: Form) -> int:
     dtype, shape = form
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     return -(-size // _ALIGNMENT) * _ALIGNMENT
