@@ -58,7 +58,7 @@ class Latency:
     pre: float
     """Resize, colour and quantization into the input tensor."""
     invoke: float
-    """The interpreter's own time."""
+    """The interpreter's own time; the way to its process and back included where the model has one."""
     post: float
     """Decoding of the output and the decision."""
     total: float
