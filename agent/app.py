@@ -214,7 +214,11 @@ class App:
     def _exit_code(self) -> int | None:
         return exit_code(
             [
-                PipelineFate(ended=p.state == "ended", worked=p.name in self._worked, fault=p.fault)
+                PipelineFate(
+                    ended=p.state == "ended",
+                    worked=p.name in self._worked,
+                    fault=p.fault if p.state == "failed" else None,  # what crashed and starts again is not at its end
+                )
                 for p in self._pipelines.values()
             ],
             [SourceFate(ended=s.ended, fault=s.fault) for s in self._sources.values()],

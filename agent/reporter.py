@@ -128,8 +128,8 @@ class Reporter:
 
     def pipeline(self, runner: PipelineRunner) -> None:
         """A pipeline changed its state."""
-        if runner.state == "failed":
-            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} failed: {runner.fault}")
+        if runner.fault is not None:
+            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} {runner.state}: {runner.fault}")
         else:
             self.reasons.clear(f"pipeline/{runner.name}")
 
@@ -249,6 +249,7 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         predictions=runner.figures.predictions,
         drops=runner.drops() | unreadable,
         stale=runner.late,
+        child_restarts=runner.child_restarts,
         reason=str(runner.fault) if runner.fault else None,
         holds=sorted(runner.intake.holds),
         set=runner.tuning.changes,

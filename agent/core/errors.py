@@ -61,6 +61,13 @@ class ModelRefused(BadData):
     code = "model-refused"
 
 
+class ModelCrashed(LinesideError):
+    """The child process that ran a model has ended, or was ended because it did not answer. The same model may run again."""
+
+    code = "model-crashed"
+    retryable = True
+
+
 class NotTrusted(BadData):
     """A file differs from what its manifest or signature says."""
 

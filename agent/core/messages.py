@@ -72,7 +72,7 @@ class Latency:
     pre: float
     """Resize, colour and quantization into the input tensor."""
     invoke: float
-    """The interpreter's own time."""
+    """The interpreter's own time; the way to its process and back included where the model has one."""
     post: float
     """Decoding of the output and the decision."""
     total: float
@@ -159,6 +159,8 @@ class PipelineHealth:
     """Frames or messages dropped on purpose since the session began, by reason."""
     stale: int
     """Predictions later than the pipeline's `deadline_ms`, since the session began."""
+    child_restarts: int = 0
+    """How often the child process of an isolated model crashed or hung and was started anew, since the session began."""
     reason: str | None = None
     holds: list[Hold] = field(default_factory=list)
     """Why it takes no frames now; empty while it does."""

@@ -1,7 +1,8 @@
 """One pipeline's thread: takes frames from its mailbox, has them inspected, and gives the predictions to the sink.
 
 Knows no protocol and no file: the model is loaded by a function it is given, and the sink says how it delivers. A model that
-is refused makes this pipeline `failed` and is tried again with backoff; nothing of that reaches another pipeline.
+is refused makes this pipeline `failed` and is tried again with backoff; one whose child process crashed is loaded again at once, and
+the frame that was in it is lost. Nothing of that reaches another pipeline.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.backoff import Backoff
-from agent.core.errors import LinesideError, ModelRefused
+from agent.core.crashes import Crashes
+from agent.core.errors import LinesideError, ModelCrashed, ModelRefused
 from agent.core.health import Figures
 from agent.core.mailbox import Closed, Mailbox
 from agent.pipeline.finisher import Finisher
@@ -90,6 +92,8 @@ class PipelineRunner:
         self.state: PipelineState = "starting"
         self.fault: LinesideError | None = None
         self.figures = Figures()
+        self.child_restarts = 0
+        self._crashed_frames = 0
         self._feed = feed
         self._load = load
         self._sink = sink
@@ -143,16 +147,25 @@ class PipelineRunner:
         """Frames dropped on purpose since the start, by reason."""
         feed = self._feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
+        counts["model_crashed"] = self._crashed_frames
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
     def _run(self) -> None:
-        backoff = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S)
+        backoff, crashes = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S), Crashes()
         while not self._stop.is_set():
             fault = self._until_fault()
             if fault is None:
                 self._set("ended", None)
                 return
+            if isinstance(fault, ModelCrashed):
+                self.child_restarts += 1
+                again_s = crashes.again_s(time.monotonic(), self.figures.predictions)
+                if again_s is not None:  # frames wait meanwhile, as they do for a slow one
+                    self._set("starting", fault)
+                    self._stop.wait(again_s)
+                    continue
+                fault = ModelCrashed(f"too many crashes, the last one: {fault}", hint=fault.hint)
             self._feed.box.skip(on=self._feed.shared)
             self._set("failed", fault)
             self._stop.wait(backoff.next_s())
@@ -204,7 +217,11 @@ class PipelineRunner:
                 job.prepared, job.by = own.prepare(job.frame.pixels), own
             if unfinished is not None:
                 finisher.later(unfinished)
-            unfinished = (job, model.infer(job.prepared))
+            try:
+                unfinished = (job, model.infer(job.prepared))
+            except ModelCrashed:
+                self._crashed_frames += 1
+                raise
             del job  # some megabytes, and the next one may be long in coming
             if self._once or not len(box):
                 finisher.now(unfinished)

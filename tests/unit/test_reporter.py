@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 
-from agent.core.errors import ModelRefused
+from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
 from agent.mqtt.publisher import LinkState
@@ -87,6 +87,18 @@ def test_a_pipeline_that_failed_is_a_reason(desk):
     desk.pipeline.state, desk.pipeline.fault = "ok", None
     desk.reporter.pipeline(desk.pipeline)
     assert status(desk).state == "online"
+
+
+def test_a_pipeline_whose_model_crashed_is_a_reason_until_it_is_loaded_again(desk):
+    """However short that is, a subscriber sees that it was, and how often since."""
+    desk.pipeline.state, desk.pipeline.fault = "starting", ModelCrashed("its child process ended (SIGSEGV)")
+    desk.pipeline.child_restarts = 1
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).reasons == ["pipeline inspect starting: its child process ended (SIGSEGV)"]
+    desk.pipeline.state, desk.pipeline.fault = "ok", None
+    desk.reporter.pipeline(desk.pipeline)
+    assert (status(desk).state, status(desk).reasons) == ("online", [])
+    assert desk.snapshot()["pipelines"]["inspect"]["child_restarts"] == 1
 
 
 @pytest.mark.parametrize("state", ["refused", "taken_over"])
