@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Machine:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._process = psutil.Process()
-        self._before = (self._process.create_time(), 0.0)
+        self._before = (time.monotonic() - _age_s(), 0.0)
 
     def read(self) -> MachineFigures:
         """The figures now."""
@@ -43,10 +44,16 @@ class Machine:
 
     def _cpu_percent(self) -> float:
         times = self._process.cpu_times()
-        now_s, busy_s = time.time(), times.user + times.system
+        now_s, busy_s = time.monotonic(), times.user + times.system
         since_s, busy_before_s = self._before
         self._before = (now_s, busy_s)
         return round(100 * (busy_s - busy_before_s) / max(now_s - since_s, 1e-3), 1)
+
+
+def _age_s() -> float:
+    """Seconds since this process began, without the wall clock: `starttime` of proc(5), field 22, in ticks since the boot."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def hottest_c() -> float | None:
