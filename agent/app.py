@@ -76,7 +76,10 @@ class App:
             on_link=self._link_changed,
             on_drop=self._message_dropped,
         )
-        self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
+        clock = KernelClock()
+        self._reporter = Reporter(
+            self._topics, self._publisher, session=self._session, state_dir=device.state_dir, clock=clock
+        )
         self._shelf = ModelShelf(
             settings.models,
             settings.runtime,
@@ -97,7 +100,7 @@ class App:
             demands,
             load=self._shelf.load,
             sink=self._publisher,
-            identity=Identity(device.id, self._session, KernelClock()),
+            identity=Identity(device.id, self._session, clock),
             on_change=self._pipeline_changed,
             once=once,
         )

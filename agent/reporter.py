@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner, SourceStatus
+    from agent.telemetry.clock import KernelClock
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -38,11 +39,14 @@ _SNAPSHOT_S = 10.0
 class Reporter:
     """Keeps what was last said about each part, and says what changes. Any thread."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, *, session: str, state_dir: Path) -> None:
+    def __init__(
+        self, topics: Topics, publisher: Publisher, *, session: str, state_dir: Path, clock: KernelClock
+    ) -> None:
         self._topics = topics
         self._publisher = publisher
         self._session = session
         self._state_dir = state_dir
+        self._clock = clock
         self._started_s = time.monotonic()
         self._state: AgentState = "online"
         self._since = now_text()
@@ -174,6 +178,8 @@ class Reporter:
                 queued_messages=self._publisher.queued,
                 dropped_messages=self._publisher.dropped,
                 abandoned_threads=sum(source.abandoned for source in sources.values()),
+                clock=self._clock(),
+                clock_jumps=self._clock.jumps,
             )
         )
 

@@ -170,6 +170,9 @@ class Health:
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
     """Capture threads that hung for good and were replaced since the session began."""
+    clock: Clock
+    clock_jumps: int
+    """How often the wall clock was set by more than half a second since the session began."""
 
 
 @dataclass(kw_only=True)
