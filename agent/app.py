@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent import __version__
+from agent.caretaker import Caretaker, measured
 from agent.control import ControlServer
 from agent.core.errors import ConfigInvalid, LinesideError
 from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
@@ -104,6 +105,9 @@ class App:
             on_change=self._pipeline_changed,
             once=once,
         )
+        self._caretaker = Caretaker(
+            settings.limits, self._pipelines, self._reporter.reasons, lambda: measured(device.state_dir)
+        )
         self._jobs = Jobs()
         self._control = ControlServer(device.state_dir, {"status": self.status})
 
@@ -154,6 +158,7 @@ class App:
             source.start()
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
+        self._jobs.every(self._settings.limits.check_interval_s, "limits", self._caretaker.look)
 
     def _until_the_end(self) -> int:
         deadline_s = time.monotonic() + ONCE_S if self._once else None

@@ -231,4 +231,5 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         drops=runner.drops() | unreadable,
         stale=runner.late,
         reason=str(runner.fault) if runner.fault else None,
+        measure=runner.intake.measure,
     )

@@ -39,7 +39,7 @@ def render(answer: dict[str, Any]) -> str:
             [
                 (
                     name,
-                    p["state"],
+                    f"{p['state']}, {p['measure']}" if p["measure"] else p["state"],
                     p["source"],
                     p["model"],
                     p["predictions"],

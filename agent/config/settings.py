@@ -14,6 +14,7 @@ from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
+from agent.telemetry.settings import LimitsSettings
 
 ENV_PREFIX = "LINESIDE_"
 """Beginning of every variable of the environment that is configuration."""
@@ -72,6 +73,7 @@ class AgentSettings(Strict):
     log: LogSettings = LogSettings()
     spool: SpoolSettings = SpoolSettings()
     sync: SyncSettings = SyncSettings()
+    limits: LimitsSettings = LimitsSettings()
     sources: dict[Name, SourceSettings] = Field(default={})
     """Cameras, files and folders by name."""
     models: dict[Name, ModelSettings] = Field(default={})

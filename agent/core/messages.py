@@ -144,6 +144,8 @@ class PipelineHealth:
     stale: int
     """Predictions later than the pipeline's `deadline_ms`, since the session began."""
     reason: str | None = None
+    measure: Literal["slowed", "shed"] | None = None
+    """What the agent does to it now, as the machine has too little for all; null when nothing. The cause is in `status`."""
 
 
 @dataclass(kw_only=True)

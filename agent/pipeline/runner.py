@@ -137,6 +137,7 @@ class PipelineRunner:
         """Frames dropped on purpose since the start, by reason."""
         feed = self._feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
+        counts["slowed"] = feed.intake.slowed
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
