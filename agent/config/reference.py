@@ -28,6 +28,7 @@ from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import PipelineSettings, SmoothingSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
+from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("pipelines.<name>.smoothing", SmoothingSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),
+    ("limits", LimitsSettings),
     ("spool", SpoolSettings),
     ("sync", SyncSettings),
     ("log", LogSettings),
@@ -122,6 +124,7 @@ def _sample() -> str:
         sample.table("pipelines.parts", PipelineSettings, {"source": "cam", "model": "parts"}),
         sample.table("pipelines.pictures", PipelineSettings, {"source": "folder", "model": "parts"}, only=set()),
         sample.table("runtime", RuntimeSettings),
+        sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
         sample.table("log", LogSettings),
     ]
