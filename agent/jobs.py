@@ -18,7 +18,7 @@ class Jobs:
     """Runs functions at intervals, each in a thread of its own.
 
     So a job never runs beside itself, and one that hangs holds up no other. Nothing is skipped on a loaded machine: runs that came
-    due during a long one are made up for by one. A job that raises is logged and goes on. `every`, `after`, `start` and `close`
+    due during a long one are made up for by one. A job that raises is logged, once for the same fault, and goes on. `every`, `after`, `start` and `close`
     belong to the composition.
     """
 
@@ -55,14 +55,14 @@ class Jobs:
             _run(name, job)
 
     def _repeat(self, every_s: float, name: str, job: Callable[[], None], jitter_s: float) -> None:
-        due_s = time.monotonic()
+        due_s, fault = time.monotonic(), ""
         while True:
             now_s = time.monotonic()
             due_s = next_due_s(due_s, every_s, now_s)
             # Python waits by the monotonic clock too (futex(2) without FUTEX_CLOCK_REALTIME), seen with 3.10 to 3.13 on glibc 2.36.
             if self._closed.wait(max(0.0, due_s - now_s + random.uniform(-jitter_s, jitter_s))):  # noqa: S311 - a spread, no secret
                 return
-            _run(name, job)
+            fault = _run(name, job, fault)
 
 
 def next_due_s(due_s: float, every_s: float, now_s: float) -> float:
@@ -70,8 +70,13 @@ def next_due_s(due_s: float, every_s: float, now_s: float) -> float:
     return max(due_s + every_s, now_s)
 
 
-def _run(name: str, job: Callable[[], None]) -> None:
+def _run(name: str, job: Callable[[], None], before: str = "") -> str:
+    """What went wrong, empty if nothing did; logged unless it is the same as `before`."""
     try:
         job()
-    except Exception:  # the boundary of a job: whatever it raises, it is called again at its time
-        log.exception("job %s failed; it is run again at its time", name, extra={"job": name})
+    except Exception as error:  # the boundary of a job: whatever it raises, it is called again at its time
+        fault = f"{type(error).__name__}: {error}"
+        if fault != before:
+            log.exception("job %s failed; it is run again at its time", name, extra={"job": name})
+        return fault
+    return ""

@@ -63,7 +63,7 @@ def _age_s() -> float:
 
 
 def readings(state_dir: Path) -> Readings:
-    """What the limits are about, now. A figure that cannot be had is None; 1 ms on a machine with ten sensors."""
+    """What the limits are about, now. A figure that cannot be had is None. 1 ms, measured without sensors."""
     left = [spare_memory_bytes()[0], memory_left_bytes()]
     try:
         disk_free_bytes = psutil.disk_usage(str(state_dir)).free

@@ -29,7 +29,7 @@ def test_a_job_runs_again_and_again():
 
 
 def test_a_job_that_fails_is_run_again(caplog):
-    """And its fault is logged."""
+    """And its fault is logged, once as long as it is the same."""
     jobs, ran = Jobs(), threading.Semaphore(0)
 
     def fail() -> None:
@@ -42,6 +42,7 @@ def test_a_job_that_fails_is_run_again(caplog):
         assert all(ran.acquire(timeout=DEADLINE_S) for _ in range(3))
     finally:
         jobs.close()
+    assert [record.getMessage() for record in caplog.records] == ["job fail failed; it is run again at its time"]
     assert "this time not" in caplog.text
 
 
