@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent import __version__
+from agent.caretaker import Caretaker, measured
 from agent.commands.assembly import make_desk
 from agent.control import ControlServer
 from agent.core.errors import ConfigInvalid, LinesideError
@@ -88,8 +89,9 @@ class App:
             on_drop=self._message_dropped,
             hearing=hearing if settings.commands.allow else None,
         )
+        clock = KernelClock()
         self._reporter = Reporter(
-            self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir
+            self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir, clock=clock
         )
         self._shelf = ModelShelf(
             settings.models,
@@ -111,7 +113,7 @@ class App:
             demands,
             load=self._shelf.load,
             sink=self._publisher,
-            identity=Identity(device.id, self._session, KernelClock()),
+            identity=Identity(device.id, self._session, clock),
             on_change=self._pipeline_changed,
             once=once,
         )
@@ -126,6 +128,9 @@ class App:
             jpeg=jpeg,
         )
         self._reporter.commands = self._command_counts
+        self._caretaker = Caretaker(
+            settings.limits, self._pipelines, self._reporter.reasons, lambda: measured(device.state_dir)
+        )
         self._jobs = Jobs()
         self._control = ControlServer(
             device.state_dir, {"status": lambda _: self.status(), **SpoolDesk(self._spool).answers()}
@@ -182,6 +187,7 @@ class App:
             source.start()
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
+        self._jobs.every(self._settings.limits.check_interval_s, "limits", self._caretaker.look)
 
     def _until_the_end(self) -> int:
         deadline_s = time.monotonic() + ONCE_S if self._once else None

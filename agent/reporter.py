@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner, SourceStatus
     from agent.spool.spool import Spool
+    from agent.telemetry.clock import KernelClock
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -39,12 +40,22 @@ _SNAPSHOT_S = 10.0
 class Reporter:
     """Keeps what was last said about each part, and says what changes. Any thread."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, spool: Spool, *, session: str, state_dir: Path) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        publisher: Publisher,
+        spool: Spool,
+        *,
+        session: str,
+        state_dir: Path,
+        clock: KernelClock,
+    ) -> None:
         self._topics = topics
         self._publisher = publisher
         self._spool = spool
         self._session = session
         self._state_dir = state_dir
+        self._clock = clock
         self._started_s = time.monotonic()
         self._state: AgentState = "online"
         self._since = now_text()
@@ -197,6 +208,8 @@ class Reporter:
                 dropped_messages=self._publisher.dropped,
                 abandoned_threads=sum(source.abandoned for source in sources.values()),
                 commands=self.commands(),
+                clock=self._clock(),
+                clock_jumps=self._clock.jumps,
             )
         )
 
@@ -253,6 +266,7 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         reason=str(runner.fault) if runner.fault else None,
         holds=sorted(runner.intake.holds),
         set=runner.tuning.changes,
+        measure=runner.intake.measure,
     )
 
 

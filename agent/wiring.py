@@ -82,7 +82,12 @@ def wire_pipelines(
     runners = {}
     for name, settings in pipelines.items():
         source = sources[settings.source]
-        intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None, seen=settings.seen)
+        intake = Intake(
+            MotionGate(settings.motion, settings.seen) if settings.motion else None,
+            seen=settings.seen,
+            max_rate_hz=settings.max_rate_hz,
+            waits=not source.live,
+        )
         box = source.subscribe(name, intake.admit)
         runners[name] = PipelineRunner(
             name,

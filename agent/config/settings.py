@@ -16,6 +16,7 @@ from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
 from agent.spool.settings import SpoolSettings
+from agent.telemetry.settings import LimitsSettings
 
 ENV_PREFIX = "LINESIDE_"
 """Beginning of every variable of the environment that is configuration."""
@@ -68,6 +69,7 @@ class AgentSettings(Strict):
     spool: SpoolSettings = SpoolSettings()
     sync: SyncSettings = SyncSettings()
     commands: CommandsSettings = CommandsSettings()
+    limits: LimitsSettings = LimitsSettings()
     sources: dict[Name, SourceSettings] = Field(default={})
     """Cameras, files and folders by name."""
     models: dict[Name, ModelSettings] = Field(default={})

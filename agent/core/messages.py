@@ -166,6 +166,8 @@ class PipelineHealth:
     """Why it takes no frames now; empty while it does."""
     set: dict[str, float] = field(default_factory=dict)
     """Values of the decision that were set by command and hold until the agent restarts."""
+    measure: Literal["slowed", "shed"] | None = None
+    """What the agent does to it now, as the machine has too little for all; null when nothing. The cause is in `status`."""
 
 
 @dataclass(kw_only=True)
@@ -209,6 +211,9 @@ class Health:
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
     """Capture threads that hung for good and were replaced since the session began."""
+    clock: Clock
+    clock_jumps: int
+    """How often the wall clock was set by more than half a second since the session began."""
     commands: dict[str, int] = field(default_factory=dict)
     """Commands since the session began: `accepted`, refused by reason, and `unanswered`; empty where none are allowed."""
 

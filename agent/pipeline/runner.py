@@ -148,6 +148,7 @@ class PipelineRunner:
         feed = self._feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
         counts["model_crashed"] = self._crashed_frames
+        counts["slowed"] = feed.intake.slowed
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 

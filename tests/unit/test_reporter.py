@@ -259,6 +259,14 @@ def test_health_carries_the_figures_of_the_interval(desk):
     assert said.memory_bytes > 1e6
 
 
+def test_health_tells_what_the_clock_is_worth(desk):
+    """And how often it was set, as nobody reads the log of ten thousand devices."""
+    desk.clock.jumps = 2
+    report_health(desk)
+    said = desk.publisher.last(TOPICS.health)
+    assert (said.clock, said.clock_jumps) == ("synced", 2)
+
+
 def test_the_snapshot_is_plain_data(desk):
     """It goes over the control socket as JSON."""
     desk.predict(3.0)

@@ -19,6 +19,7 @@ from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import BoundsSettings, PipelineSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
+from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,6 +29,7 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("device",), DeviceSettings),
     (("mqtt",), MqttSettings),
     (("log",), LogSettings),
+    (("limits",), LimitsSettings),
     (("runtime",), RuntimeSettings),
     (("runtime", "delegates", "0"), DelegateSettings),
     (("sources", "a"), CameraSettings),
