@@ -169,7 +169,7 @@ class Health:
     dropped_messages: dict[str, int]
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
-    """Capture threads that hung for good and were replaced since the session began."""
+    """Threads of sources, pipelines and sinks that hung and were given up since the session began."""
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,7 @@ Pure. `agent.supervisor` asks it; sources, pipelines and sinks are what it speak
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ class Plan:
     failed: bool
 
 
+@runtime_checkable
 class Supervised(Protocol):
     """A part of the agent with a thread of its own that may hang. All but the attributes: the supervisor's thread only.
 

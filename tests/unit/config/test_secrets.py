@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.config.fields import fields_of
 from agent.config.layers import Layer
 from agent.config.loading import validated
-from agent.config.settings import AgentSettings, DeviceSettings, LogSettings
+from agent.config.settings import AgentSettings, DeviceSettings, LogSettings, SupervisionSettings
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import DecisionSpec, GoldenSpec, InputSpec, OutputSpec
 from agent.mqtt.settings import MqttSettings
@@ -28,6 +28,7 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("mqtt",), MqttSettings),
     (("log",), LogSettings),
     (("runtime",), RuntimeSettings),
+    (("supervision",), SupervisionSettings),
     (("runtime", "delegates", "0"), DelegateSettings),
     (("sources", "a"), CameraSettings),
     (("sources", "b"), ImagesSettings),
