@@ -238,7 +238,7 @@ class PipelineRunner:
         try:
             self._infer(shift, model, finisher)
         finally:
-            with shift.on_duty():
+            with shift:
                 intake.preparer = None
             finisher.close()
 
@@ -248,11 +248,15 @@ class PipelineRunner:
         A result waits until the next frame is there; then it is handed over right before the interpreter lets go of the GIL.
         """
         box, stop = self._feed.box, self._stop
+
+        def has_left() -> bool:
+            return shift.is_over
+
         own = model.preparer()
         unfinished: tuple[Job, Inferred] | None = None
         while not (stop.is_set() or shift.is_over):
             try:
-                job = box.get(_POLL_S)
+                job = box.get(_POLL_S, has_left)
             except Closed:
                 return
             if job is None:
@@ -277,7 +281,7 @@ class PipelineRunner:
         """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
         job, inferred = done
         result = shift.do("decode", model.decode, inferred)
-        with shift.on_duty():
+        with shift:
             inspection = self._inspector.inspect(job.frame, inferred, model, result)
             shift.numbered += 1
         if job.by is not None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,7 +58,7 @@ class Stuck:
 
 
 class Shift:
-    """`start` and `give_up` belong to the runner's owner, `do`, `on_duty` and `waits` to the shift's threads.
+    """`start` and `give_up` belong to the runner's owner, `do`, `waits` and `with shift:` to the shift's threads.
 
     Attributes:
         taken: Frames that its inference thread took.
@@ -120,17 +119,19 @@ class Shift:
                 if self._is_over:
                     raise GivenUp
 
-    @contextmanager
-    def on_duty(self) -> Iterator[None]:
-        """While this is held the shift is not given up. For what is quick and must not be done by two shifts.
+    def __enter__(self) -> None:
+        """On duty: until the end of the block the shift is not given up. For what is quick and must not be done by two shifts.
 
         Raises:
             GivenUp: It was given up before.
         """
-        with self._turn:
-            if self._is_over:
-                raise GivenUp
-            yield
+        self._turn.acquire()
+        if self._is_over:
+            self._turn.release()
+            raise GivenUp
+
+    def __exit__(self, *_: object) -> None:
+        self._turn.release()
 
     def waits(self, step: Step) -> bool:
         """A call says that it waits its turn, which is no stall; False if it should not wait any longer."""
