@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from agent.core.findings import Finding
     from agent.core.messages import AgentState, ModelVersion, SourceStateName
+    from agent.core.supervision import Plan
     from agent.core.topics import Topics
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
@@ -183,10 +184,31 @@ class Reporter:
         else:
             self.reasons.set(cause, sentence)
 
+    def sink(self, name: str, plan: Plan | None) -> None:
+        """A sink hung and waits for its next try, or is given a fresh thread (None)."""
+        if plan is not None and plan.failed:
+            self.reasons.set(
+                f"sink/{name}", f"sink {name} failed: it hung too often, tried again in {plan.delay_s:g} s"
+            )
+        elif plan is None:
+            self.reasons.clear(f"sink/{name}")
+
     def health(
-        self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
+        self,
+        pipelines: Mapping[str, PipelineRunner],
+        sources: Mapping[str, SourceRunner],
+        window_s: float,
+        *,
+        abandoned: int,
     ) -> None:
-        """Publish the figures of the last `window_s` seconds; called once in so many."""
+        """Publish the figures of the last `window_s` seconds; called once in so many.
+
+        Args:
+            pipelines: By name.
+            sources: By name.
+            window_s: See above.
+            abandoned: Threads of all parts that were given up since the start.
+        """
         self._forgive_link()
         figures = self._figures()
         self._publisher.health(
@@ -206,7 +228,7 @@ class Reporter:
                 queued_messages=self._publisher.queued,
                 spool=_spool_health(self._spool),
                 dropped_messages=self._publisher.dropped,
-                abandoned_threads=sum(source.abandoned for source in sources.values()),
+                abandoned_threads=abandoned,
                 commands=self.commands(),
                 clock=self._clock(),
                 clock_jumps=self._clock.jumps,

@@ -93,6 +93,12 @@ class AlreadyRunning(BadData):
     code = "already-running"
 
 
+class Stalled(BadWire):
+    """A call did not return for so long that its thread was abandoned."""
+
+    code = "stalled"
+
+
 class SourceUnavailable(BadWire):
     """A camera or stream did not answer, or stopped answering."""
 

@@ -210,7 +210,7 @@ class Health:
     dropped_messages: dict[str, int]
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
-    """Capture threads that hung for good and were replaced since the session began."""
+    """Threads of sources, pipelines and sinks that hung and were given up since the session began."""
     clock: Clock
     clock_jumps: int
     """How often the wall clock was set by more than half a second since the session began."""

@@ -54,11 +54,17 @@ def configure(folder: Path, port: int, tables: str, *, device: str = "") -> Path
 class Agent:
     """`lineside run` as a child. `with Agent(config) as agent:` ends it, whatever happens."""
 
-    def __init__(self, config: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "agent"),
+    ) -> None:
         self._log = config.parent / "agent.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "-c", str(config), *arguments],
+                [sys.executable, *program, "run", "-c", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

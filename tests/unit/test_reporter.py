@@ -36,7 +36,7 @@ def status(desk):
 
 
 def report_health(desk):
-    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
+    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0, abandoned=1)
 
 
 def test_the_first_word_is_online(desk):
@@ -243,7 +243,6 @@ def test_a_model_speaks_on_its_own_topic(desk):
 def test_health_carries_the_figures_of_the_interval(desk):
     """Of pipelines, machine and queue."""
     desk.predict(2.0, 2.0, 4.0)
-    desk.source.abandoned = 1
     report_health(desk)
     said = desk.publisher.last(TOPICS.health)
     assert isinstance(said, Health)

@@ -12,7 +12,7 @@ from agent.commands.settings import CommandsSettings
 from agent.config.fields import fields_of
 from agent.config.layers import Layer
 from agent.config.loading import validated
-from agent.config.settings import AgentSettings, DeviceSettings, LogSettings
+from agent.config.settings import AgentSettings, DeviceSettings, LogSettings, SupervisionSettings
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import DecisionSpec, GoldenSpec, InputSpec, OutputSpec
 from agent.mqtt.settings import MqttSettings
@@ -31,6 +31,7 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("log",), LogSettings),
     (("limits",), LimitsSettings),
     (("runtime",), RuntimeSettings),
+    (("supervision",), SupervisionSettings),
     (("runtime", "delegates", "0"), DelegateSettings),
     (("sources", "a"), CameraSettings),
     (("sources", "b"), ImagesSettings),
