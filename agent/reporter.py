@@ -288,7 +288,7 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         reason=str(runner.fault) if runner.fault else None,
         holds=sorted(runner.intake.holds),
         set=runner.tuning.changes,
-        measure=runner.intake.measure,
+        slowed_to_hz=runner.intake.slowed_to_hz,
     )
 
 

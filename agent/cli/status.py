@@ -73,7 +73,10 @@ def render(answer: dict[str, Any]) -> str:
 
 def _state(pipeline: dict[str, Any]) -> str:
     """What a person must see first: that it takes no frames on purpose, if it could."""
-    return ", ".join(pipeline["holds"]) or "ok" if pipeline["state"] == "ok" else str(pipeline["state"])
+    if pipeline["state"] != "ok":
+        return str(pipeline["state"])
+    slowed = [] if pipeline["slowed_to_hz"] is None else ["slowed"]
+    return ", ".join([*pipeline["holds"], *slowed]) or "ok"
 
 
 def _commands(counts: dict[str, int]) -> list[str]:
