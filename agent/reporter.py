@@ -213,7 +213,7 @@ class Reporter:
             },
             "pipelines": {
                 name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
-                | {"source": runner.settings.source, "model": runner.settings.model}
+                | {"source": runner.settings.source, "model": runner.settings.model, "abandoned": runner.abandoned}
                 for name, runner in pipelines.items()
             },
             "sources": {

@@ -11,6 +11,7 @@ from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
+from agent.core.supervision import Plan
 from agent.mqtt.publisher import LinkState
 from agent.reporter import LINK_STABLE_S
 from agent.sources.runner import SourceStatus
@@ -86,6 +87,17 @@ def test_a_pipeline_that_failed_is_a_reason(desk):
     assert status(desk).reasons == ["pipeline inspect failed: no tensor fits"]
     desk.pipeline.state, desk.pipeline.fault = "ok", None
     desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).state == "online"
+
+
+def test_a_sink_that_hung_too_often_is_a_reason_until_its_next_try(desk):
+    """A restart within the limits is none."""
+    desk.reporter.sink("mqtt", Plan(0.0, failed=False))
+    desk.reporter.sink("mqtt", None)
+    assert desk.reporter.status().state == "online"
+    desk.reporter.sink("mqtt", Plan(300.0, failed=True))
+    assert status(desk).reasons == ["sink mqtt failed: it hung too often, tried again in 300 s"]
+    desk.reporter.sink("mqtt", None)
     assert status(desk).state == "online"
 
 
