@@ -37,7 +37,10 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A broker without persistence. `with Mosquitto() as broker:` starts and ends it."""
+    """A broker, by default without persistence. `with Mosquitto() as broker:` starts and ends it.
+
+    In `options` and `listener_options` (lines of mosquitto.conf) `{folder}` is the broker's own.
+    """
 
     def __init__(
         self, *, options: str = "", listener_options: str = "", anonymous: bool = True, nodelay: bool = True
@@ -54,9 +57,9 @@ class Mosquitto:
                 # Else it drops QoS 0 for a subscriber that is more than 1,000 messages behind.
                 "max_queued_messages 0",
                 f"allow_anonymous {str(anonymous).lower()}",
-                options,
+                options.format(folder=self.folder),
                 f"listener {self.port} 127.0.0.1",
-                listener_options,
+                listener_options.format(folder=self.folder),
                 "",
             ]
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import tiny_models
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CLASSIFIER_TOML = """\
@@ -54,11 +55,21 @@ def configure(folder: Path, port: int, tables: str, *, device: str = "") -> Path
 class Agent:
     """`lineside run` as a child. `with Agent(config) as agent:` ends it, whatever happens."""
 
-    def __init__(self, config: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Path, *arguments: str, env: dict[str, str] | None = None, under: Sequence[str] = ()
+    ) -> None:
+        """Start it.
+
+        Args:
+            config: The configuration file; the log is written beside it.
+            arguments: Further ones of `run`.
+            env: Changes of the environment.
+            under: A command and its options that runs the agent, such as strace.
+        """
         self._log = config.parent / "agent.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "-c", str(config), *arguments],
+                [*under, sys.executable, "-m", "agent", "run", "-c", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
