@@ -89,4 +89,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         body = {"seed": seed, "rows": [row.as_dict() for row in rows]}
-        path.write_text(as_markdown(rows) if path.suffix == ".md" else json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        path.write_text(
+            as_markdown(rows) if path.suffix == ".md" else json.dumps(body, indent=1) + "\n", encoding="utf-8"
+        )

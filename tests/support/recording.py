@@ -116,6 +116,7 @@ class RecordingProxy:
         period_s: PUBLISH packets are handed on no faster than one in so many seconds; 0 is as fast as they come.
         delay_s: Each packet is held up so long, in both directions.
         is_shut: New connections are closed at once.
+        torn: Set when what `tear` asked for has happened.
     """
 
     def __init__(self, target: int) -> None:
@@ -124,6 +125,7 @@ class RecordingProxy:
         self.period_s = 0.0
         self.delay_s = 0.0
         self.is_shut = False
+        self.torn = threading.Event()
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -163,6 +165,7 @@ class RecordingProxy:
             to_broker: Which direction.
             share: Of the packet's bytes, 0..1.
         """
+        self.torn.clear()
         for way in self._open_ways():
             way.tear = (PUBLISH if to_broker else PUBACK, share)
 
@@ -240,6 +243,7 @@ class _Way:
         if self.tear is not None and self.tear[0] == packet.kind:
             sink.sendall(packet.raw[: max(1, int(len(packet.raw) * self.tear[1]))])
             self.cut()
+            self._proxy.torn.set()
             return
         if to_broker and packet.kind == PUBLISH:
             # Noted before it is handed on, as its confirmation may be here before the next line.

@@ -51,7 +51,9 @@ class Verdict:
         if self.reordered:
             found.append(f"{len(self.reordered)} reordered, such as {self.reordered[:3]}")
         if self.most_again > WINDOW:
-            found.append(f"{self.most_again} events again after one interruption, and {WINDOW} are on their way at most")
+            found.append(
+                f"{self.most_again} events again after one interruption, and {WINDOW} are on their way at most"
+            )
         return found
 
 
@@ -80,7 +82,9 @@ def judge(
     confirmed_messages = [s.event for s in sent if s.confirmed_s is not None]
     confirmed = {key for event in confirmed_messages if not event.is_gap for key in keys(event)}
     announced = {key for event in confirmed_messages if event.is_gap for key in keys(event)} - confirmed
-    accepted = set(found) | _up_to_the_last(s.event for s in sent if s.confirmed_s is not None or s.event.session not in killed)
+    accepted = set(found) | _up_to_the_last(
+        s.event for s in sent if s.confirmed_s is not None or s.event.session not in killed
+    )
     heard = None if received is None else {key for event in received for key in keys(event)}
     return Verdict(
         events=len(confirmed),

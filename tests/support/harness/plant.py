@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from broker import Mosquitto
 from clips import write_pictures
-from harness.evidence import Verdict, judge
-from harness.listening import Listener
-from harness.spool_rows import read_rows
 from line import Agent, write_bundle
 from recording import RecordingProxy
 
 from agent.mqtt.settings import MqttSettings
+from harness.evidence import Verdict, judge
+from harness.listening import Listener
+from harness.spool_rows import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,15 +42,15 @@ PERSISTENT = "persistence true\nautosave_interval 1\nautosave_on_changes true\np
 
 def folder_tables(*, pipelines: int, rate_hz: float) -> str:
     """A folder of pictures in a loop, and pipelines of which every prediction is an event."""
-    source = f'[sources.folder]\ntype = "images"\nurl = "pictures"\nloop = true\nrealtime = true\nrate_hz = {rate_hz:g}\n'
+    source = (
+        f'[sources.folder]\ntype = "images"\nurl = "pictures"\nloop = true\nrealtime = true\nrate_hz = {rate_hz:g}\n'
+    )
     return source + '[models.tiny]\npath = "tiny"\n' + "".join(pipeline(f"p{k}") for k in range(pipelines))
 
 
 def pipeline(name: str, source: str = "folder", model: str = "tiny") -> str:
     """Every prediction is an event; of the predictions themselves only changes are published."""
-    return (
-        f'[pipelines.{name}]\nsource = "{source}"\nmodel = "{model}"\nevents = "all"\npublish = "change"\nheartbeat_s = 5\n'
-    )
+    return f'[pipelines.{name}]\nsource = "{source}"\nmodel = "{model}"\nevents = "all"\npublish = "change"\nheartbeat_s = 5\n'
 
 
 class Plant:
