@@ -24,20 +24,6 @@ def camera(url: str) -> str:
     return f'[sources.cam]\ntype = "camera"\nurl = "{url}"\n{WAIT}' + pipeline("camera", "cam")
 
 
-def _frames(plant: Plant) -> int:
-    return sum(s.event.pipeline == "camera" for s in plant.way.recording.sent())
-
-
-def _wait_frame(plant: Plant, timeout_s: float = 90.0, *, count: int = 1) -> float:
-    """Wait for one more event of the camera, or several; the seconds that took."""
-    begun_s, before = time.monotonic(), _frames(plant)
-    while _frames(plant) < before + count:
-        took_s = time.monotonic() - begun_s
-        assert took_s < timeout_s, f"the camera gave nothing for {took_s:.0f} s:\n{plant.agent.log[-3000:]}"
-        time.sleep(0.02)
-    return time.monotonic() - begun_s
-
-
 @contextmanager
 def _neighbour_goes_on(plant: Plant):
     """The other pipeline gives events while the camera is ill."""
@@ -76,13 +62,12 @@ def test_a_camera_that_is_ill_harms_nobody_else_and_comes_back(tmp_path, chance,
     """Its events stop and go on without a gap in their numbers."""
     times = chance.pick(1, 20 if kind != "freezes for long" else 3)
     with MjpegServer() as server, Plant(tmp_path, pipelines=1, rate_hz=20, tables=camera(server.url)) as plant:
-        plant.start()
-        _wait_frame(plant)
+        plant.wait_confirmed_after(plant.start(), pipeline="camera")
         for _ in range(times):
             with _neighbour_goes_on(plant):
                 _hurt(server, kind, chance)
-                plant.healthy_s.append(_wait_frame(plant))
-                _wait_frame(plant, count=10)  # the first may have been made before
+                plant.heal(time.monotonic(), 90, "camera")
+                plant.wait_confirmed_after(time.monotonic() + 0.5, 90, "camera")  # and goes on
         assert plant.stop() == 0, plant.agent.log
         verdict = plant.verdict()
     row(f"camera {kind}", times, plant, verdict)
@@ -94,14 +79,13 @@ def test_an_rtsp_server_that_is_stopped_harms_nobody_else_and_comes_back(tmp_pat
     """SIGSTOP: its connections stay, and nothing comes."""
     times = chance.pick(1, 10)
     with rtsp.RtspServer() as server, Plant(tmp_path, pipelines=1, rate_hz=20, tables=camera(server.url)) as plant:
-        plant.start()
-        _wait_frame(plant)
+        plant.wait_confirmed_after(plant.start(), pipeline="camera")
         for _ in range(times):
             with _neighbour_goes_on(plant):
                 server.freeze()
                 time.sleep(chance.wait_s(2.0, chance.pick(3.0, 20.0)))
                 server.thaw()
-                plant.healthy_s.append(_wait_frame(plant))
+                plant.heal(time.monotonic(), 90, "camera")
         assert plant.stop() == 0, plant.agent.log
         verdict = plant.verdict()
     row("RTSP server stopped (SIGSTOP)", times, plant, verdict)

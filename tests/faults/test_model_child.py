@@ -25,24 +25,12 @@ FEW_S = 13.0
 """Between two crashes: more than five a minute are one too many for the agent, which then waits long."""
 
 
-def _numbers(plant: Plant, name: str, since_s: float = 0.0) -> list[int]:
-    return [s.event.first for s in plant.way.recording.sent() if s.event.pipeline == name and s.at_s > since_s]
-
-
-def _wait_for(plant: Plant, name: str, since_s: float) -> float:
-    """How long after `since_s` this pipeline gave an event."""
-    while not _numbers(plant, name, since_s):
-        assert time.monotonic() < since_s + 60, plant.agent.log[-3000:]
-        time.sleep(0.005)
-    return time.monotonic() - since_s
-
-
 @pytest.mark.parametrize("end", [signal.SIGSEGV, signal.SIGSTOP], ids=["crashes", "hangs"])
 def test_a_model_child_that_dies_or_hangs_is_replaced(tmp_path, chance, row, end):
     """SIGSEGV as by native code; SIGSTOP as one that does not come back from its work. The other pipeline loses nothing."""
     times = chance.pick(1, 12)
     with Plant(tmp_path, pipelines=1, rate_hz=20, tables=ISOLATED) as plant:
-        _wait_for(plant, "apart", plant.start())
+        plant.wait_confirmed_after(plant.start(), pipeline="apart")
         for number in range(times):
             if number:
                 time.sleep(FEW_S)
@@ -50,10 +38,11 @@ def test_a_model_child_that_dies_or_hangs_is_replaced(tmp_path, chance, row, end
             since_s = time.monotonic()
             child.send_signal(end)
             time.sleep(0.1)  # what it had answered already is on its way
-            plant.healthy_s.append(0.1 + _wait_for(plant, "apart", since_s + 0.1))
+            plant.healthy_s.append(0.1 + plant.wait_confirmed_after(since_s + 0.1, pipeline="apart"))
             assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
             ill_s = time.monotonic() - since_s
-            assert len(_numbers(plant, "p0", since_s)) >= ill_s * 5, "the other pipeline stood still"
+            beside = [s for s in plant.way.recording.sent() if s.event.pipeline == "p0" and s.at_s > since_s]
+            assert len(beside) >= ill_s * 5, "the other pipeline stood still"
         assert plant.stop() == 0, plant.agent.log
         verdict = plant.verdict()
     how = "crashes (SIGSEGV)" if end == signal.SIGSEGV else "hangs (SIGSTOP)"

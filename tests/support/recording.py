@@ -11,7 +11,9 @@ import json
 import socket
 import threading
 import time
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
 from mqtt_packets import CONNECT, PUBACK, PUBLISH, Packet, Splitter, read_puback, read_publish, version_of
 
@@ -55,8 +57,7 @@ class Recording:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self._sent: list[Sent] = []
-        self._confirmations = 0
-        self._last_confirmed_s = 0.0
+        self._confirmed: list[Sent] = []
         self._on_their_way: dict[tuple[int, int], Sent] = {}
 
     def note_sent(self, connection: int, packet_id: int, event: Event) -> None:
@@ -69,8 +70,8 @@ class Recording:
         with self.changed:
             sent = self._on_their_way.pop((connection, packet_id), None)
             if sent is not None:
-                sent.confirmed_s = self._last_confirmed_s = time.monotonic()
-                self._confirmations += 1
+                sent.confirmed_s = time.monotonic()
+                self._confirmed.append(sent)
                 self.changed.notify_all()
 
     def sent(self) -> list[Sent]:
@@ -82,7 +83,7 @@ class Recording:
     def confirmations(self) -> int:
         """How many events were confirmed, repeated ones each time."""
         with self.changed:
-            return self._confirmations
+            return len(self._confirmed)
 
     def sessions(self) -> set[str]:
         """The agent's sessions of which an event passed."""
@@ -92,19 +93,29 @@ class Recording:
     def wait_confirmations(self, count: int, timeout_s: float) -> None:
         """Wait until so many events were confirmed in all."""
         with self.changed:
-            reached = self.changed.wait_for(lambda: self._confirmations >= count, timeout_s)
-            assert reached, f"{self._confirmations} of {count} events confirmed within {timeout_s:g} s"
+            reached = self.changed.wait_for(lambda: len(self._confirmed) >= count, timeout_s)
+            assert reached, f"{len(self._confirmed)} of {count} events confirmed within {timeout_s:g} s"
 
-    def confirmed_after(self, since_s: float, timeout_s: float) -> float | None:
-        """Seconds from the monotonic time `since_s` to a confirmation, or None where none comes within `timeout_s`."""
+    def confirmed_after(self, since_s: float, timeout_s: float, pipeline: str = "") -> float | None:
+        """Seconds from the monotonic time `since_s` to a confirmation, or None where none comes within `timeout_s`.
+
+        Args:
+            since_s: Confirmations before it do not count.
+            timeout_s: From now.
+            pipeline: Whose events count; with a name, only those that were sent after `since_s`. Default all.
+        """
+
+        def is_it(sent: Sent) -> bool:
+            return not pipeline or (sent.event.pipeline == pipeline and sent.at_s > since_s)
+
+        def first() -> Sent | None:
+            begin = bisect_right(self._confirmed, since_s, key=lambda sent: sent.confirmed_s)
+            return next(filter(is_it, islice(self._confirmed, begin, None)), None)
+
         with self.changed:
-            count = self._confirmations
-            if self._last_confirmed_s > since_s:
-                first_s = min(s.confirmed_s for s in self._sent if s.confirmed_s and s.confirmed_s > since_s)
-                return first_s - since_s
-            if not self.changed.wait_for(lambda: self._confirmations > count, timeout_s):
-                return None
-            return self._last_confirmed_s - since_s
+            self.changed.wait_for(lambda: first() is not None, timeout_s)
+            found = first()
+        return None if found is None else found.confirmed_s - since_s
 
 
 class RecordingProxy:

@@ -181,15 +181,17 @@ class Plant:
 
     # -- what is seen -----------------------------------------------------------------------------------------------
 
-    def wait_confirmed_after(self, since_s: float, timeout_s: float = READY_S) -> float:
-        """Wait for an event to be confirmed after the monotonic time `since_s`; how long after it that was."""
-        took_s = self.way.recording.confirmed_after(since_s, timeout_s)
-        assert took_s is not None, f"no event was confirmed within {timeout_s:g} s:\n{self.agent.log[-3000:]}"
+    def wait_confirmed_after(self, since_s: float, timeout_s: float = READY_S, pipeline: str = "") -> float:
+        """Wait for an event to be confirmed after the monotonic time `since_s`, of any or this pipeline; how long after it that was."""
+        took_s = self.way.recording.confirmed_after(since_s, timeout_s, pipeline)
+        assert took_s is not None, (
+            f"no event {pipeline and f'of {pipeline} '}was confirmed within {timeout_s:g} s:\n{self.agent.log[-3000:]}"
+        )
         return took_s
 
-    def heal(self, since_s: float, timeout_s: float = READY_S) -> None:
+    def heal(self, since_s: float, timeout_s: float = READY_S, pipeline: str = "") -> None:
         """The fault was over at the monotonic time `since_s`: wait for the next confirmed event, and note how long it took."""
-        self.healthy_s.append(self.wait_confirmed_after(since_s, timeout_s))
+        self.healthy_s.append(self.wait_confirmed_after(since_s, timeout_s, pipeline))
 
     def wait_more(self, events: int, timeout_s: float = READY_S) -> None:
         """Wait for so many more confirmed events."""
