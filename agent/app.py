@@ -1,7 +1,8 @@
 """The composition root: the only file that knows every part, and the order in which they start and stop.
 
-Start: state lock, publisher, models (each in its pipeline's thread), then, once the broker answered or 5 s have passed, the
-sources, and last what is not needed for the first prediction. Stop: sources, pipelines, `stopped`, drain.
+Start: state lock, spool, publisher, models (each in its pipeline's thread), then, once the broker answered or 5 s have passed, the
+sources, and last what is not needed for the first prediction. Stop: sources, pipelines, `stopped`, drain,
+spool.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
 from agent.reporter import Reporter
+from agent.spool.spool import Spool
 from agent.telemetry.clock import KernelClock
 from agent.wiring import wire_pipelines, wire_source
 
@@ -66,17 +68,22 @@ class App:
         self._stopping = False
         device = settings.device
         self._topics = Topics(settings.mqtt.prefix, device.location, device.id)
+        self._spool = Spool(
+            settings.spool, device.state_dir, capacity=settings.mqtt.queue_messages, on_fault=self._disk_changed
+        )
         self._publisher = Publisher(
             settings.mqtt,
             self._topics,
             device=device.id,
             session=self._session,
             agent_version=__version__,
-            backlog_rate_hz=settings.spool.backlog_rate,
+            spool=self._spool,
             on_link=self._link_changed,
             on_drop=self._message_dropped,
         )
-        self._reporter = Reporter(self._topics, self._publisher, session=self._session, state_dir=device.state_dir)
+        self._reporter = Reporter(
+            self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir
+        )
         self._shelf = ModelShelf(
             settings.models,
             settings.runtime,
@@ -138,6 +145,8 @@ class App:
 
     def _start(self) -> None:
         log.info("lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root})
+        self._spool.open()
+        self._spool.start()
         self._reporter.born()
         self._publisher.start()
         self._control.start()
@@ -202,6 +211,7 @@ class App:
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
         self._report_health()
         undelivered = self._publisher.stop(self._reporter.status("stopped"), max(0.5, until_s - time.monotonic()))
+        self._spool.close()
         self._control.close()
         return undelivered
 
@@ -225,6 +235,9 @@ class App:
 
     def _link_changed(self, link: LinkState) -> None:
         self._reporter.link(link)
+
+    def _disk_changed(self, cause: str, sentence: str | None) -> None:
+        self._reporter.disk(cause, sentence)
 
     def _message_dropped(self, reason: str, sentence: str) -> None:
         self._reporter.drop(reason, sentence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.core.health import Reasons
-from agent.core.messages import Health, ModelState, PipelineHealth, SourceState, Status
+from agent.core.messages import Health, ModelState, PipelineHealth, SourceState, SpoolHealth, Status
 from agent.core.times import now_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner, SourceStatus
+    from agent.spool.spool import Spool
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -38,9 +39,10 @@ _SNAPSHOT_S = 10.0
 class Reporter:
     """Keeps what was last said about each part, and says what changes. Any thread."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, *, session: str, state_dir: Path) -> None:
+    def __init__(self, topics: Topics, publisher: Publisher, spool: Spool, *, session: str, state_dir: Path) -> None:
         self._topics = topics
         self._publisher = publisher
+        self._spool = spool
         self._session = session
         self._state_dir = state_dir
         self._started_s = time.monotonic()
@@ -151,6 +153,13 @@ class Reporter:
         """A message can never be delivered. Said until the end of the session, as it does not come back."""
         self.reasons.set(f"mqtt/{reason}", f"mqtt: {sentence}")
 
+    def disk(self, cause: str, sentence: str | None) -> None:
+        """The spool's disk takes nothing, or takes it again; a damaged file is said until the end of the session."""
+        if sentence is None:
+            self.reasons.clear(cause)
+        else:
+            self.reasons.set(cause, sentence)
+
     def health(
         self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
     ) -> None:
@@ -172,6 +181,7 @@ class Reporter:
                 temperature_c=figures.temperature_c,
                 disk_free_bytes=figures.disk_free_bytes,
                 queued_messages=self._publisher.queued,
+                spool=_spool_health(self._spool),
                 dropped_messages=self._publisher.dropped,
                 abandoned_threads=sum(source.abandoned for source in sources.values()),
             )
@@ -189,6 +199,7 @@ class Reporter:
                 "queued": self._publisher.queued,
                 "dropped": self._publisher.dropped,
             },
+            "spool": asdict(_spool_health(self._spool)),
             "pipelines": {
                 name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
                 | {"source": runner.settings.source, "model": runner.settings.model}
@@ -225,4 +236,18 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         drops=runner.drops() | unreadable,
         stale=runner.late,
         reason=str(runner.fault) if runner.fault else None,
+    )
+
+
+def _spool_health(spool: Spool) -> SpoolHealth:
+    quarantine = spool.quarantine
+    with spool.changed:
+        events, backlog = len(spool.events), 0 if spool.backlog is None else len(spool.backlog)
+        size_bytes = spool.size_bytes
+    return SpoolHealth(
+        events=events,
+        backlog=backlog,
+        size_bytes=size_bytes,
+        quarantined=0 if quarantine is None else quarantine.count,
+        durable=spool.fault is None,
     )

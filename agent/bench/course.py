@@ -13,6 +13,7 @@ from agent.bench.figures import LatencyFigures, RunFigures, Spread, rate_hz, war
 from agent.core.times import now_text
 from agent.mqtt.encoding import encode
 from agent.mqtt.outbox import Parcel
+from agent.mqtt.stored import sendable, stored
 from agent.wiring import wire_pipelines
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ class CountingSink:
     ) -> None:
         """Take one prediction; see `agent.sinks.contract.Sink.send`."""
         if event_seq is not None:
-            encode(Parcel("event", prediction, 1, event_seq).stamp(now_text()))
+            sendable(stored(prediction, event_seq), now_text(), historical=False)
         if publish:
-            encode(Parcel("prediction", prediction, qos).stamp(now_text()))
+            encode(Parcel(prediction, qos).stamp(now_text()))
         self.tallies[prediction.pipeline].add(prediction)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import sample
 from agent.config.fields import fields_of
-from agent.config.settings import DeviceSettings, LogSettings, SpoolSettings, SyncSettings
+from agent.config.settings import DeviceSettings, LogSettings, SyncSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
@@ -28,6 +28,7 @@ from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import PipelineSettings, SmoothingSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
+from agent.spool.settings import SpoolSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
+from agent.spool.settings import SpoolSettings
 
 ENV_PREFIX = "LINESIDE_"
 """Beginning of every variable of the environment that is configuration."""
@@ -50,13 +51,6 @@ class LogSettings(Strict):
     """Least severity that is written."""
     format: Literal["auto", "terminal", "json", "journal"] = "auto"
     """`auto`: journal fields under systemd (JSON where the journal cannot be reached), else lines for people."""
-
-
-class SpoolSettings(Strict):
-    """`[spool]`: how late messages are delivered."""
-
-    backlog_rate: float = Field(default=500.0, gt=0, le=100_000)
-    """Late predictions a second on `…/backlog`, so that live ones are not held up."""
 
 
 class SyncSettings(Strict):

@@ -147,6 +147,22 @@ class PipelineHealth:
 
 
 @dataclass(kw_only=True)
+class SpoolHealth:
+    """What waits for the broker in the durable queue."""
+
+    events: int
+    """Events that the broker has not confirmed."""
+    backlog: int
+    """Late predictions that wait, where the operator keeps them."""
+    size_bytes: int
+    """What both take on the disk."""
+    quarantined: int
+    """Messages that the broker refused again and again, kept for a person to look at."""
+    durable: bool
+    """False while the disk takes nothing: full, read-only or failing. Events are kept in memory then."""
+
+
+@dataclass(kw_only=True)
 class Health:
     """Figures of the whole agent, every `health_interval_s`."""
 
@@ -166,6 +182,7 @@ class Health:
     """On the file system of the state directory."""
     queued_messages: int
     """Messages that wait for the broker."""
+    spool: SpoolHealth
     dropped_messages: dict[str, int]
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int

@@ -12,13 +12,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from agent.core.messages import Status
+from agent.core.messages import Gap, Status
 from agent.core.times import now_text
 from agent.mqtt.encoding import encode
-from agent.mqtt.ledger import LAST_WORD_S, REFUSED, Ledger, Shipment
+from agent.mqtt.ledger import LAST_WORD_S, REFUSED, UNENCODABLE, Ledger, Shipment
 from agent.mqtt.link import STABLE_S, LinkFault, LinkState, Retry
 from agent.mqtt.notices import Notice
+from agent.mqtt.stored import sendable
 from agent.mqtt.wire import Wake, Will, Wire
+from agent.spool.record import Record
+from agent.spool.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,8 @@ _BATCH = 64
 """Messages written before the broker's answers are read."""
 _CONFIRM_S = 60.0
 """A broker that does not confirm a message for so long is left, and the message sent again."""
+_BUSY_DISK_S = 0.005
+"""So long is waited for a disk that is writing, before what was confirmed is put down."""
 _HASTE_S = 0.5
 """At most so long between tries to connect while stopping."""
 _HEADER_BYTES = 16
@@ -45,7 +50,7 @@ _HEADER_BYTES = 16
 
 
 class Publisher:
-    """Owns the connection to the broker and everything that waits for it. Implements `agent.sinks.contract.Sink`.
+    """Owns the connection to the broker and, beside the spool, everything that waits for it. Implements `agent.sinks.contract.Sink`.
 
     `send`, `announce`, `health`, `wait_connected` and the properties: any thread. `start` and `stop`: the composition.
     """
@@ -58,7 +63,7 @@ class Publisher:
         device: str,
         session: str,
         agent_version: str,
-        backlog_rate_hz: float = 500.0,
+        spool: Spool | None = None,
         on_link: Callable[[LinkState], None] = lambda _: None,
         on_drop: Callable[[str, str], None] = lambda _reason, _sentence: None,
     ) -> None:
@@ -70,7 +75,7 @@ class Publisher:
             device: Its id; names the MQTT client unless the settings do.
             session: Of this start of the agent.
             agent_version: Stands in birth and will.
-            backlog_rate_hz: Late predictions a second, at most.
+            spool: Keeps events and late predictions, opened and closed by the caller; None: in memory.
             on_link: Called once per change of `link`, in the publisher's thread.
             on_drop: Called with reason and sentence when a message can never be delivered: `refused`, `too_large`, `unencodable`. Once
                 per reason, in the publisher's thread or in that of `send`.
@@ -86,7 +91,8 @@ class Publisher:
         self._will = Will(topics.status, encode(will))
         self._link = LinkState("connecting", f"connecting to {settings.address}")
         self._link_changed = threading.Condition()
-        self._ledger = Ledger(settings.queue_messages, backlog_rate_hz)
+        self._spool = spool or Spool(capacity=settings.queue_messages)
+        self._ledger = Ledger(self._spool, settings.queue_messages)
         self._ledger.announce(topics.status, encode(birth), qos=1)
         self._wake = Wake()
         self._turn = threading.Lock()
@@ -109,8 +115,18 @@ class Publisher:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Messages dropped since the start, by reason: `queue_full`, `too_large`, `unencodable`, `refused`, `stopping`."""
+        """Messages dropped since the start, by reason.
+
+        `away` and `queue_full`: predictions that could not be sent when they were made. `spool_full`, `too_old`, `disk_full`, `disk_error`,
+        `memory_full`, `spool_corrupt`: events and late predictions that the spool could not keep. `refused`, `too_large`, `unencodable`: what can
+        never be sent. `quarantine_full`, `stopping`.
+        """
         return self._ledger.dropped
+
+    @property
+    def quarantined(self) -> int:
+        """Events that went to quarantine since the start."""
+        return self._ledger.quarantined
 
     def send(
         self,
@@ -256,11 +272,15 @@ class Publisher:
             if self._ledger.is_done(now_s):
                 return
             is_careful = now_s < careful_until_s
+            is_recorded = self._spool.record_confirmations()
+            self._spool.load()
             with self._turn:
                 if self._direct_fault is not None:
                     raise self._direct_fault
                 wait_s = self._write(wire, 1 if is_careful else wire.window)
                 self._ready = None if is_careful else wire
+            if not is_recorded:
+                wait_s = max(wait_s, _BUSY_DISK_S) if wait_s == 0 else min(wait_s, _BUSY_DISK_S)
             ready = wire.wait(wait_s, self._wake)
             with self._turn:
                 try:
@@ -296,9 +316,9 @@ class Publisher:
         what = shipment.what
         topic = self._topic(what)
         try:
-            payload = what.payload if isinstance(what, Notice) else encode(what.stamp(now_text()))
+            payload = _payload(what)
         except TypeError as error:
-            self._drop(shipment.ticket, "unencodable", str(error))
+            self._drop(shipment.ticket, UNENCODABLE, str(error))
             return
         if len(payload) + len(topic) + _HEADER_BYTES > wire.largest_bytes:
             # The broker would cut the connection, and again at each new try.
@@ -306,12 +326,12 @@ class Publisher:
             return
         wire.publish(shipment.ticket, topic, payload, qos=what.qos, retain=what.retain)
 
-    def _topic(self, what: Parcel | Notice) -> str:
+    def _topic(self, what: Parcel | Record | Notice) -> str:
         return what.topic if isinstance(what, Notice) else getattr(self._topics, what.channel)(what.pipeline)
 
     def _drop(self, ticket: int, reason: str, why: str) -> None:
         """A message can never be delivered: count it, and tell."""
-        self._tell_drop(reason, self._topic(self._ledger.settle(ticket, reason).what), why)
+        self._tell_drop(reason, self._topic(self._ledger.settle(ticket, reason, why).what), why)
 
     def _tell_drop(self, reason: str, topic: str, why: str) -> None:
         """The first of each reason and topic is logged, the first of each reason told to the caller."""
@@ -319,7 +339,7 @@ class Publisher:
         if topic in topics:
             return
         topics.add(topic)
-        sentence = f"a message on {topic} was dropped: {why}"
+        sentence = f"a message on {topic} was not taken: {why}"
         hint = "may we publish there? see the broker's log and access list" if reason == REFUSED else ""
         log.error("mqtt: %s", sentence, extra={"reason": reason, "hint": hint})
         if len(topics) == 1:
@@ -340,3 +360,20 @@ class Publisher:
             self._on_link(link)
         except Exception:  # the boundary to the caller: its fault must not end the delivery
             log.exception("on_link failed")
+
+
+def _payload(what: Parcel | Record | Notice) -> bytes:
+    """The bytes of a message that is sent now.
+
+    Raises:
+        TypeError: A field holds what JSON cannot say.
+    """
+    if isinstance(what, Notice):
+        return what.payload
+    if not isinstance(what, Record):
+        return encode(what.stamp(now_text()))
+    if what.reason is None:
+        return sendable(what.payload, now_text(), historical=what.is_late)
+    return encode(
+        Gap(session=what.session, pipeline=what.pipeline, first=what.first, last=what.last, reason=what.reason)
+    )

@@ -104,7 +104,8 @@ class MqttSettings(Strict):
     keepalive_s: int = Field(default=20, ge=5, le=3600)
     """A connection that is silent for so many seconds is asked for a sign of life; without one it is given up after as many more."""
     queue_messages: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Events, and apart from them predictions, that are kept in memory while the broker is away; then the oldest are dropped."""
+    """Predictions that wait in memory for a slow broker, and events that wait there while the disk takes none. From so many on, files
+    and folders are slowed down."""
 
     @field_validator("url")
     @classmethod

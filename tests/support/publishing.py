@@ -11,6 +11,8 @@ from agent.core.times import new_id, now_text
 from agent.core.topics import Topics
 from agent.mqtt.publisher import Publisher
 from agent.mqtt.settings import MqttSettings
+from agent.spool.settings import SpoolSettings
+from agent.spool.spool import Spool
 
 TOPICS = Topics("lineside", "graz/line-2", "press-07")
 MODEL = ModelReference(name="m", version="1", digest="sha256:0", runtime="litert 2", delegate="xnnpack")
@@ -77,18 +79,27 @@ def publishing(
     *,
     on_link=lambda _: None,
     on_drop=lambda *_: None,
-    backlog_rate_hz: float = 500.0,
+    folder=None,
+    spool: dict | None = None,
     wait_s: float = 10.0,
     **settings,
 ):
-    """A started publisher, connected unless `wait_s` is 0; stopped with the block."""
+    """A started publisher, connected unless `wait_s` is 0; stopped with the block.
+
+    Its spool is in memory unless there is a `folder`; `spool` are settings of it, by default late predictions are kept.
+    """
+    keeps = Spool(
+        SpoolSettings(**{"backlog": "keep"} | (spool or {})), folder, capacity=settings.get("queue_messages", 10_000)
+    )
+    keeps.open()
+    keeps.start()
     publisher = Publisher(
         MqttSettings(url=url, **settings),
         TOPICS,
         device="press-07",
         session="session-1",
         agent_version="1.0",
-        backlog_rate_hz=backlog_rate_hz,
+        spool=keeps,
         on_link=on_link,
         on_drop=on_drop,
     )
@@ -98,6 +109,7 @@ def publishing(
         yield publisher
     finally:
         publisher.stop(status("stopped"), 0.0)
+        keeps.close()
 
 
 def send(

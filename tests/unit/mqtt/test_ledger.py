@@ -9,8 +9,16 @@ from publishing import prediction
 
 from agent.mqtt.ledger import LAST_WORD_S, POISON_TRIES, Ledger
 from agent.mqtt.notices import Notice
+from agent.spool.record import Record
+from agent.spool.settings import SpoolSettings
+from agent.spool.spool import Spool
 
 LAST_WORD = Notice("status", b"stopped", qos=1)
+
+
+def ledger_of(capacity):
+    """In memory, late predictions are kept."""
+    return Ledger(Spool(SpoolSettings(backlog="keep"), capacity=capacity), capacity)
 
 
 def put(ledger, seq, *, event_seq=None, publish=True, wait=None):
@@ -18,16 +26,24 @@ def put(ledger, seq, *, event_seq=None, publish=True, wait=None):
 
 
 def take_all(ledger, *, window=20, now_s=0.0):
+    ledger._spool.load()
     return list(iter(lambda: ledger.take(now_s, window=window), None))
 
 
+def number(what):
+    """The topic of a notice, the number of a message."""
+    if isinstance(what, Notice):
+        return what.topic
+    return what.first if isinstance(what, Record) else what.message.seq
+
+
 def numbers(shipments):
-    return [s.what.topic if isinstance(s.what, Notice) else s.what.message.seq for s in shipments]
+    return [number(shipment.what) for shipment in shipments]
 
 
 def test_notices_go_first_and_the_window_is_kept():
     """The birth precedes every prediction, and no more is unconfirmed than the broker takes."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     for seq in range(4):
         put(ledger, seq, event_seq=seq, publish=False)
     ledger.announce("status", b"online", qos=1)
@@ -41,7 +57,7 @@ def test_notices_go_first_and_the_window_is_kept():
 
 def test_a_lost_connection_owes_what_was_not_confirmed_in_the_old_order():
     """Confirmed messages are done with; notices are said again all the same."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     ledger.announce("status", b"online", qos=1)
     ledger.connect(0.0)
     for seq in range(3):
@@ -57,7 +73,7 @@ def test_a_lost_connection_owes_what_was_not_confirmed_in_the_old_order():
 
 def test_the_message_that_the_broker_cuts_us_for_is_given_up_in_the_end():
     """One message never cuts the device off for good; those behind it are delivered."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     ledger.announce("status", b"online", qos=1)
     put(ledger, 0, event_seq=0, publish=False)
     put(ledger, 1, event_seq=1, publish=False)
@@ -77,7 +93,7 @@ def test_the_message_that_the_broker_cuts_us_for_is_given_up_in_the_end():
 
 def test_a_broker_that_falls_over_is_no_reason_to_give_a_message_up():
     """It confirmed nothing, so the message is not to blame, however often it happens."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     put(ledger, 0, event_seq=0, publish=False)
     for _ in range(3 * POISON_TRIES):
         ledger.connect(0.0)
@@ -89,7 +105,7 @@ def test_a_broker_that_falls_over_is_no_reason_to_give_a_message_up():
 
 def test_the_last_word_comes_when_all_is_delivered():
     """Then there is nothing left to do."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     put(ledger, 0)
     ledger.connect(0.0)
     ledger.stop(LAST_WORD, deadline_s=100.0)
@@ -106,7 +122,7 @@ def test_the_last_word_comes_when_all_is_delivered():
 
 def test_the_last_word_comes_at_the_deadline_and_what_waits_is_undelivered():
     """A broker that confirms nothing holds nobody up."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     for seq in range(3):
         put(ledger, seq, event_seq=seq, publish=False)
     ledger.connect(0.0)
@@ -121,7 +137,7 @@ def test_the_last_word_comes_at_the_deadline_and_what_waits_is_undelivered():
 
 def test_the_last_word_alone_has_the_whole_grace_too():
     """A broker that is slow to confirm `stopped` is waited for as long as one that is slow with events."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     ledger.connect(0.0)
     ledger.stop(LAST_WORD, deadline_s=10.0)
     assert not ledger.is_done(1.0)
@@ -134,7 +150,7 @@ def test_the_last_word_alone_has_the_whole_grace_too():
 
 def test_a_newest_prediction_that_waits_to_be_repeated_precedes_the_last_word():
     """Who comes after the end still sees what was last."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     put(ledger, 0, event_seq=0)
     ledger.connect(0.0)
     (event,) = take_all(ledger)
@@ -146,7 +162,7 @@ def test_a_newest_prediction_that_waits_to_be_repeated_precedes_the_last_word():
 
 def test_after_the_deadline_nobody_waits_for_what_is_not_sent_any_more():
     """Else the thread would turn in a circle until the last word is confirmed."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     put(ledger, 0)
     ledger.connect(0.0)
     ledger.stop(LAST_WORD, deadline_s=0.0)
@@ -158,7 +174,7 @@ def test_after_the_deadline_nobody_waits_for_what_is_not_sent_any_more():
 @pytest.mark.parametrize("reason", ["refused", "too_large", "unencodable"])
 def test_what_can_never_be_delivered_is_undelivered(reason):
     """A prediction and a notice alike; the notice is not said again."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     put(ledger, 0)
     ledger.announce("status", b"online", qos=1)
     ledger.connect(0.0)
@@ -170,7 +186,7 @@ def test_what_can_never_be_delivered_is_undelivered(reason):
 
 def test_after_the_stop_nothing_is_taken():
     """What comes too late is counted."""
-    ledger = Ledger(10, 500)
+    ledger = ledger_of(10)
     ledger.stop(LAST_WORD, deadline_s=0.0)
     put(ledger, 0)
     ledger.announce("status", b"online", qos=1)
@@ -182,7 +198,7 @@ def test_after_the_stop_nothing_is_taken():
 
 def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
     """It is woken by the delivery, and nothing is dropped."""
-    ledger = Ledger(1, 500)
+    ledger = ledger_of(1)
     ledger.connect(0.0)
     put(ledger, 0)
     sender = threading.Thread(target=put, args=(ledger, 1), kwargs={"wait": lambda: True})
@@ -196,7 +212,7 @@ def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
 
 def test_a_sender_does_not_wait_for_a_broker_that_is_away_nor_after_it_was_told_not_to():
     """The line goes on; the oldest is dropped and counted."""
-    ledger = Ledger(1, 500)
+    ledger = ledger_of(1)
     put(ledger, 0, wait=lambda: True)
     put(ledger, 1, wait=lambda: True)
     ledger.connect(0.0)

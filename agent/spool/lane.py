@@ -1,0 +1,420 @@
+"""One lane of the spool as it is in memory: what is on its way, what comes next, what is not on the disk yet. No I/O, no clock, no thread.
+
+The spool holds its lock around every call. Messages leave in the order of their ids. While all that waits fits into memory, they
+go from hand to hand; else the lane resumes at an id, from which on it is loaded from the disk. A message that the broker confirms
+before its group is written is never written.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from agent.spool.bounds import give_up
+from agent.spool.record import OVERHEAD_BYTES, LaneName, Record
+from agent.spool.store import LaneState
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from agent.spool.room import Room
+    from agent.spool.settings import GivesUp
+
+WINDOW = 256
+"""Messages that are held ready to be sent."""
+_LOW = 64
+"""With fewer ready, more are loaded."""
+_MEMORY_BYTES = 32 << 20
+"""Messages that wait for the disk in memory, at most; a healthy disk takes them long before."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What to read from the disk.
+
+    Attributes:
+        from_id: The first id.
+        limit: How many messages at most.
+        written_upto: Highest id on the disk when the plan was made.
+    """
+
+    from_id: int
+    limit: int
+    written_upto: int
+
+
+class Lane:
+    """See the module. All of it: under the spool's lock.
+
+    Attributes:
+        name: `event` or `backlog`.
+        is_durable: There is a disk that takes messages; else they are bounded in memory by `capacity`.
+        is_connected: The broker is there.
+        reason: Why memory is the bound while the lane is not durable; stands in the gaps.
+        purgeable: Rows on the disk that are confirmed and may be removed.
+    """
+
+    def __init__(
+        self, name: LaneName, capacity: int, order: GivesUp, dropped: Counter[str], *, written_first: bool = False
+    ) -> None:
+        """Store.
+
+        Args:
+            name: `event` or `backlog`.
+            capacity: Messages that are held in memory without a disk, and from which on who can wait should.
+            order: What goes first at a bound.
+            dropped: Where messages that are given up are counted, by reason.
+            written_first: A message is sent only after it is on the disk.
+        """
+        self.name = name
+        self.is_durable = False
+        self.is_connected = False
+        self.reason = "queue_full"
+        self._capacity = capacity
+        self._order = order
+        self._dropped = dropped
+        self._written_first = written_first
+        self._next_id = 1
+        self._unsent: deque[Record] = deque()
+        self._on_their_way: dict[int, Record] = {}
+        self._unwritten: dict[int, Record] = {}
+        self._unwritten_bytes = 0
+        self._writing: dict[int, Record] = {}
+        self._done_while_writing: set[int] = set()
+        self._written_upto = 0
+        self._disk_count = 0
+        self._disk_bytes = 0
+        self._ahead: dict[int, int] = {}
+        """Rows that are confirmed although the disk does not say so yet: id to size."""
+        self.purgeable = 0
+        self._resume_id: int | None = None
+        self._gaps: dict[str, Record] = {}
+        """Of messages that left for quarantine: each comes before what follows in its pipeline."""
+
+    # -- who makes messages -------------------------------------------------------------------------------------------
+
+    def accept(self, record: Record, *, ready: bool = True) -> Record:
+        """Take a message at the end of the lane; its id is set here.
+
+        Args:
+            record: The message.
+            ready: It may be sent from now on; else `admit` says when.
+        """
+        number = record.id = self._next_id
+        self._next_id = number + 1
+        if not self.is_connected:
+            record.is_late = True
+        self._unwritten[number] = record
+        self._unwritten_bytes += len(record.payload) + OVERHEAD_BYTES
+        if ready:
+            self.admit(record)
+        if self._unwritten_bytes > _MEMORY_BYTES or (len(self._unwritten) > self._capacity and not self.is_durable):
+            self._bound_memory()
+        return record
+
+    def admit(self, record: Record) -> None:
+        """It may be sent."""
+        if self._resume_id is None and self.is_connected and len(self._unsent) < WINDOW:
+            self._unsent.append(record)
+        else:
+            record.is_late = True
+            self._resume_at(record.id)
+
+    def has_room(self) -> bool:
+        """Whether fewer messages wait than are to be held without need."""
+        return len(self) < self._capacity
+
+    def __len__(self) -> int:
+        """Messages and gaps that are not confirmed."""
+        return self._disk_count + len(self._unwritten) + len(self._writing) - len(self._done_while_writing)
+
+    # -- who sends them -----------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """The broker is there."""
+        self.is_connected = True
+
+    def disconnect(self) -> None:
+        """The broker is gone: what was on its way, and what was ready, waits again, and is late."""
+        self.is_connected = False
+        waiting = [*self._on_their_way.values(), *self._unsent]
+        for record in chain(self._writing.values(), self._unwritten.values()):
+            record.is_late = True
+        self._gaps |= {record.pipeline: record for record in waiting if record.id == 0}
+        self._resume_at(min((record.id for record in waiting if record.id), default=None))
+        self._on_their_way.clear()
+        self._unsent.clear()
+
+    def take(self, window: int) -> Record | None:
+        """The next message, or None. It is on its way until `confirm`, `quarantined`, `give_back` or `disconnect`.
+
+        Args:
+            window: So many messages that are on the disk may be sent before it is recorded that they were confirmed; a killed agent
+                sends no more than those twice.
+        """
+        if not self._unsent:
+            return None
+        head = self._unsent[0]
+        gap = self._gaps.get(head.pipeline)
+        if gap is not None:
+            del self._gaps[head.pipeline]
+            self._on_their_way[-id(gap)] = gap
+            return gap
+        is_on_disk = head.id <= self._written_upto or head.id in self._writing
+        limbo = len(self._ahead) + len(self._done_while_writing) + len(self._on_their_way)
+        if is_on_disk and limbo >= window:
+            return None
+        self._on_their_way[head.id] = head
+        return self._unsent.popleft()
+
+    @property
+    def must_record(self) -> bool:
+        """Whether messages that are on the disk were confirmed since that was last recorded."""
+        return bool(self._ahead) and min(self._ahead) <= self.cursor
+
+    def confirm(self, record: Record) -> None:
+        """The broker has it."""
+        self._forget(record)
+
+    def quarantined(self, record: Record) -> None:
+        """It is kept elsewhere; a gap stands in its place, before whatever follows in its pipeline."""
+        self._forget(record)
+        self._announce(replace(record, id=0, payload=b"", decision=None, reason=record.reason or "refused"))
+
+    def _announce(self, gap: Record) -> None:
+        """Have a gap precede what follows in its pipeline; one that waits there already becomes one with it if they touch."""
+        other = self._gaps.get(gap.pipeline)
+        if other is not None and other.session == gap.session:
+            if other.last + 1 == gap.first:
+                gap.first = other.first
+            elif gap.last + 1 == other.first:
+                gap.last = other.last
+        self._gaps[gap.pipeline] = gap
+
+    def give_back(self, record: Record) -> None:
+        """It was not taken: it is next again, or it is a gap that waits for what follows."""
+        if record.id == 0:
+            self._on_their_way.pop(-id(record), None)
+            self._announce(record)
+        elif self._on_their_way.pop(record.id, None) is not None:
+            self._unsent = deque(sorted([record, *self._unsent], key=lambda waiting: waiting.id))
+
+    def _forget(self, record: Record) -> None:
+        if record.id == 0:
+            self._on_their_way.pop(-id(record), None)
+            return
+        self._on_their_way.pop(record.id, None)
+        if record.id in self._unwritten:
+            del self._unwritten[record.id]
+            self._unwritten_bytes -= record.size_bytes
+        elif record.id in self._writing:
+            self._done_while_writing.add(record.id)
+        else:
+            self._disk_count -= 1
+            self._disk_bytes -= record.size_bytes
+            self._ahead[record.id] = record.size_bytes
+            self.purgeable += 1
+
+    # -- who loads them from the disk ---------------------------------------------------------------------------------
+
+    def plan_load(self) -> LoadPlan | None:
+        """What to read next, or None if enough is ready."""
+        if self._resume_id is None or not self.is_connected or len(self._unsent) >= _LOW:
+            return None
+        return LoadPlan(self._resume_id, WINDOW, self._written_upto)
+
+    def adopt(self, plan: LoadPlan, rows: Sequence[Record]) -> None:
+        """Make ready what was read by a plan, and what follows in memory."""
+        if self._resume_id != plan.from_id:
+            return  # the connection was lost meanwhile, or something was given up
+        self._unsent.extend(rows)
+        last_id = rows[-1].id if rows else plan.from_id - 1
+        self._resume_id = last_id + 1
+        if len(rows) >= plan.limit or self._written_upto != plan.written_upto:
+            return
+        if self._written_first and self.is_durable:
+            self._resume_id = next((record.id for record in self._in_memory() if record.id > last_id), None)
+            return
+        follow = [record for record in self._in_memory() if record.id > last_id]
+        self._unsent.extend(islice(follow, plan.limit))
+        self._resume_id = follow[plan.limit].id if len(follow) > plan.limit else None
+
+    def _in_memory(self) -> Iterator[Record]:
+        """What is not known to be on the disk, by rising id."""
+        return chain(self._pending_writes(), self._unwritten.values())
+
+    def _pending_writes(self) -> list[Record]:
+        return [record for number, record in self._writing.items() if number not in self._done_while_writing]
+
+    # -- who writes them to the disk ----------------------------------------------------------------------------------
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """What waits for the disk."""
+        return self._unwritten_bytes
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether a message waits for the disk."""
+        return bool(self._unwritten)
+
+    @property
+    def disk_bytes(self) -> int:
+        """What lies on the disk, is not confirmed, and counts against the bound."""
+        return self._disk_bytes
+
+    @property
+    def disk_count(self) -> int:
+        """Messages and gaps on the disk that are not confirmed."""
+        return self._disk_count
+
+    @property
+    def free_from_id(self) -> int | None:
+        """From this id on nothing is in the hands of whoever sends; None if everything is."""
+        return self._resume_id
+
+    @property
+    def cursor(self) -> int:
+        """Everything up to this id is confirmed or given up."""
+        lowest = [*self._on_their_way.keys() - {0}, *islice(self._unwritten, 1)]
+        lowest = [number for number in lowest if number > 0]
+        lowest += [record.id for record in self._pending_writes()[:1]]
+        lowest += [self._unsent[0].id] if self._unsent else []
+        lowest += [self._resume_id] if self._resume_id is not None else []
+        return min(lowest, default=self._next_id) - 1
+
+    def begin_group(self) -> list[Record]:
+        """All that waits for the disk, in order; until `end_group`."""
+        self._writing, self._unwritten, self._unwritten_bytes = self._unwritten, {}, 0
+        self._done_while_writing = set()
+        return list(self._writing.values())
+
+    def still_unconfirmed(self, records: Iterable[Record]) -> list[Record]:
+        """Those of a group that the broker has not confirmed meanwhile: the others need not be written."""
+        done = self._done_while_writing
+        return [record for record in records if record.id not in done] if done else list(records)
+
+    def state(self, clock_s: float, room: Room | None = None) -> LaneState:
+        """What the disk should say after a change; to be told to `recorded` or `end_group` when it does.
+
+        Args:
+            clock_s: The spool's clock.
+            room: What the change writes and removes.
+        """
+        cursor = self.cursor
+        sizes = [size for number, size in self._ahead.items() if number > cursor]
+        count, size_bytes = self._disk_count + len(sizes), self._disk_bytes + sum(sizes)
+        if room is not None:
+            added = [record for record in room.put if record.id > cursor]
+            count += len(added) - room.removed_count
+            size_bytes += size_of(added) - room.removed_bytes
+        return LaneState(cursor, self._next_id - 1, count, size_bytes, clock_s)
+
+    def end_group(self, room: Room | None) -> None:
+        """The group is on the disk as `room` says; or, where that is None, it could not be written and waits again."""
+        if room is None:
+            kept = {record.id: record for record in self._pending_writes()}
+            self._unwritten = kept | self._unwritten
+            self._unwritten_bytes += size_of(kept.values())
+        else:
+            done = [record for record in room.put if record.id in self._done_while_writing]
+            self._ahead |= {record.id: record.size_bytes for record in done}
+            self.purgeable += len(done)
+            self._disk_count += len(room.put) - len(done) - room.removed_count
+            self._disk_bytes += size_of(room.put) - size_of(done) - room.removed_bytes
+            if room.put:
+                self._written_upto = max(self._written_upto, room.put[-1].id)
+            self._dropped.update(room.lost)
+        self._writing, self._done_while_writing = {}, set()
+        self._bound_memory()
+
+    def recorded(self, state: LaneState, *, purged: bool) -> None:
+        """The disk says so now."""
+        self._ahead = {number: size for number, size in self._ahead.items() if number > state.cursor}
+        if purged:
+            self.purgeable = len(self._ahead)
+
+    # -- what is too much ---------------------------------------------------------------------------------------------
+
+    def candidates(self, group: Sequence[Record]) -> list[Record]:
+        """What of a group may be given up: all that nobody is sending."""
+        sending = {record.id for record in self._unsent} | self._on_their_way.keys()
+        return [record for record in group if record.id not in sending]
+
+    def _bound_memory(self) -> None:
+        """Without a disk, memory is the bound."""
+        is_full = len(self._unwritten) > self._capacity and not self.is_durable
+        if not is_full and self._unwritten_bytes <= _MEMORY_BYTES:
+            return
+        reason = "memory_full" if self.is_durable else self.reason
+        if self._unsent:  # whatever is not on its way may go; it is made ready again in its new form
+            self._resume_at(self._unsent[0].id)
+            self._unsent.clear()
+        records = [record for record in self._unwritten.values() if record.id not in self._on_their_way]
+        least = max(len(self._unwritten) - self._capacity, self._capacity // 100, 1) if is_full else 1
+        excess = max(0, self._unwritten_bytes - _MEMORY_BYTES + _MEMORY_BYTES // 10 if not is_full else 0)
+        outcome = give_up(records, free_bytes=excess, order=self._order, reason=reason, least=least)
+        gone = set(outcome.removed)
+        gaps = {gap.id: gap for gap in outcome.gaps}
+        self._unwritten = {
+            number: gaps.get(number, record) for number, record in self._unwritten.items() if number not in gone
+        }
+        self._unwritten_bytes = size_of(self._unwritten.values())
+        if outcome.messages:
+            self._dropped[reason] += outcome.messages
+        if self._resume_id is not None and self._resume_id in gone:
+            self._resume_id = next((number for number in self._unwritten if number > self._resume_id), None)
+
+    def _resume_at(self, number: int | None) -> None:
+        if number is not None:
+            self._resume_id = number if self._resume_id is None else min(number, self._resume_id)
+
+    # -- the disk comes and goes --------------------------------------------------------------------------------------
+
+    def attach(self, state: LaneState) -> None:
+        """The disk is there, with what earlier sessions left; what is in memory comes behind it."""
+        shift = state.last_id
+        for record in {*self._unwritten.values(), *self._unsent, *self._on_their_way.values(), *self._gaps.values()}:
+            record.id += shift if record.id else 0
+        self._unwritten = {record.id: record for record in self._unwritten.values()}
+        self._on_their_way = {record.id or -id(record): record for record in self._on_their_way.values()}
+        self._next_id += shift
+        if self._resume_id is not None:
+            self._resume_id += shift
+        self._disk_count, self._disk_bytes = state.count, state.size_bytes
+        self._written_upto = state.last_id
+        self._ahead = {}
+        if state.count:
+            self._resume_at(state.cursor + 1)
+        self.is_durable = True
+
+    def detach(self, saved: Iterable[Record] = ()) -> int:
+        """The disk was lost with what was on it; what is also in memory, or could be saved, is to be written again.
+
+        Returns:
+            Messages that are lost.
+        """
+        sending = {record.id: record for record in chain(self._on_their_way.values(), self._unsent) if record.id > 0}
+        memory = {record.id: record for record in self._in_memory()}
+        kept = {record.id: record for record in saved if record.id not in self._ahead} | sending | memory
+        lost = max(0, self._disk_count - (len(kept) - len(memory)))
+        self._unwritten = dict(sorted(kept.items()))
+        self._unwritten_bytes = size_of(kept.values())
+        self._writing, self._done_while_writing = {}, set()
+        self._next_id = max([self._next_id, *(number + 1 for number in kept)])
+        self._disk_count = self._disk_bytes = self._written_upto = self.purgeable = 0
+        self._ahead = {}
+        self._resume_at(next((number for number in self._unwritten if number not in sending), None))
+        if lost:
+            self._dropped["spool_corrupt"] += lost
+        self.is_durable = False
+        return lost
+
+
+def size_of(records: Iterable[Record]) -> int:
+    """What messages count against the bound, in bytes."""
+    sizes = [len(record.payload) for record in records]
+    return sum(sizes) + OVERHEAD_BYTES * len(sizes)

@@ -1,0 +1,432 @@
+"""The spool: two lanes in memory, one file on the disk, and the thread that writes groups to it.
+
+`changed` is the one lock between who makes messages, who sends them and who writes them; nobody holds it while the disk works.
+A disk that is full, read-only or failing costs durability and nothing else: messages stay in memory, bounded, and the disk is tried
+again. A damaged file is moved aside and a new one begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.backoff import Backoff
+from agent.spool.budget import WriteBudget
+from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
+from agent.spool.lane import Lane, size_of
+from agent.spool.quarantine import Quarantine
+from agent.spool.room import Room, make_room, outdated
+from agent.spool.salvage import aside, move_aside
+from agent.spool.settings import SpoolSettings
+from agent.spool.store import NAME, Change, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent.spool.record import Record
+    from agent.spool.settings import GivesUp
+
+log = logging.getLogger("lineside.spool")
+
+_EARLY_BYTES = 4 << 20
+"""A group that is so large is written before its time."""
+_LOOK_S = 10.0
+"""How often ages are looked at."""
+_RECORD_S = 1.0
+"""So long a confirmation may wait for its record when nothing else is written."""
+_RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
+_PURGE_COUNT = 512
+"""Confirmed rows that are removed from the file together."""
+_CLOSE_S = 5.0
+_SLACK = 100
+"""At a bound so small a part of it is freed beyond what is needed, so that this is not done for each group."""
+
+
+class Spool:
+    """`open`, `start` and `close`: the composition. `flush` and `load`: any thread, without the lock. The lanes: under `changed`.
+
+    Attributes:
+        changed: The lock, and what waits for room.
+        events: The lane of events.
+        backlog: The lane of late predictions, or None where they are not kept.
+        dropped: Messages given up, by reason; under `changed`.
+        quarantine: What the broker does not take; None without a file.
+        fault: Why the disk takes nothing now, or None.
+        damaged: How often a damaged file was moved aside.
+    """
+
+    def __init__(
+        self,
+        settings: SpoolSettings | None = None,
+        folder: Path | None = None,
+        *,
+        capacity: int = 10_000,
+        on_fault: Callable[[str, str | None], None] = lambda _cause, _sentence: None,
+    ) -> None:
+        """Store.
+
+        Args:
+            settings: `[spool]`.
+            folder: The state directory; None keeps everything in memory, for whoever measures or tests.
+            capacity: Messages of a lane that are kept in memory where the disk takes none.
+            on_fault: Called with a cause and a sentence when something is wrong with the disk, and with the cause and None when it
+                no longer is; any thread.
+        """
+        self.settings = settings or SpoolSettings()
+        self.changed = threading.Condition()
+        self.dropped: Counter[str] = Counter()
+        self.fault: SpoolUnwritable | None = None
+        self.quarantine: Quarantine | None = None
+        self.damaged = 0
+        written_first = self.settings.flush_ms == 0 and folder is not None
+        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped, written_first=written_first)
+        self.backlog = (
+            Lane("backlog", capacity, self.settings.backlog_gives_up, self.dropped)
+            if self.settings.backlog == "keep"
+            else None
+        )
+        self._is_grouped = not written_first
+        self._path = None if folder is None else folder / NAME
+        self._on_fault = on_fault
+        self._store: Store | None = None
+        self._io = threading.Lock()
+        """Held while messages move between memory and the disk, in either direction."""
+        self._since_s = time.monotonic()
+        self._clock_base_s = 0.0
+        self._budget = WriteBudget(self.settings.write_budget_bytes_h, self._since_s)
+        self._retry = Backoff(_RETRY_FIRST_S, _RETRY_MAX_S)
+        self._retry_at_s = 0.0
+        self._unwritten_since_s = 0.0
+        self._all_bounds = {
+            "event": _Bounds(self.settings.max_bytes, self.settings.max_age_s, self.settings.gives_up),
+            "backlog": _Bounds(
+                self.settings.backlog_max_bytes, self.settings.backlog_max_age_s, self.settings.backlog_gives_up
+            ),
+        }
+        self._work = threading.Event()
+        self._hurry = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those that are in use."""
+        return [self.events] if self.backlog is None else [self.events, self.backlog]
+
+    @property
+    def size_bytes(self) -> int:
+        """What waits on the disk, in bytes that count against the bounds."""
+        return sum(lane.disk_bytes for lane in self.lanes)
+
+    def clock_s(self) -> float:
+        """Seconds for which agents have worked on this file: monotonic, over restarts too, whatever the wall clock does."""
+        return self._clock_base_s + time.monotonic() - self._since_s
+
+    def open(self) -> None:
+        """Open the file and find what earlier sessions left. A disk that does not work is told, and tried again."""
+        if self._path is None:
+            return
+        for lane in self.lanes:
+            lane.reason = "disk_error"
+        with self._io:
+            self._try_open()
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self._path is not None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, end the thread and close the file. May be called twice."""
+        self._closing = True
+        self._work.set()
+        self._hurry.set()
+        if self._thread.ident is not None:
+            self._thread.join(_CLOSE_S)
+        self.flush()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    # -- who makes messages ---------------------------------------------------------------------------------------------
+
+    def accept(self, lane: Lane, record: Record) -> None:
+        """Take a message; under `changed`. With `flush_ms = 0` an event waits for `commit`."""
+        now_s = time.monotonic()
+        record.at_s = self._clock_base_s + now_s - self._since_s
+        was_idle = not lane.has_unwritten
+        lane.accept(record, ready=self._is_grouped or not self.is_written_first)
+        if was_idle:
+            self._unwritten_since_s = now_s
+            self._work.set()
+        elif lane.unwritten_bytes >= _EARLY_BYTES and not self._hurry.is_set():
+            self._hurry.set()
+
+    @property
+    def is_written_first(self) -> bool:
+        """Whether an event is on the disk before anything else happens with it."""
+        return not self._is_grouped and self._store is not None
+
+    def commit(self, record: Record) -> None:
+        """Without the lock, after `accept`: with `flush_ms = 0` come back when the message is on the disk, or the disk fails."""
+        if self.is_written_first:
+            if self.fault is None or time.monotonic() >= self._retry_at_s:
+                self.flush()
+            with self.changed:
+                self.events.admit(record)
+
+    # -- who sends them -------------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Make ready what is next on the disk. Without the lock."""
+        for lane in self.lanes:
+            with self.changed:
+                if lane.plan_load() is None:
+                    continue
+            with self._io:
+                self._load(lane)
+
+    def _load(self, lane: Lane) -> None:
+        with self.changed:
+            plan = lane.plan_load()
+        if plan is None:
+            return
+        try:
+            rows = self._store.read(lane.name, plan.from_id, plan.limit) if self._store else []
+        except (SpoolCorrupt, SpoolUnwritable) as fault:  # what cannot be read will not be sent from there
+            self._fail(SpoolCorrupt(str(fault), hint=fault.hint))
+            return
+        with self.changed:
+            lane.adopt(plan, rows)
+
+    def record_confirmations(self) -> bool:
+        """Put down what was confirmed, unless the disk is busy; False if it was. Without the lock."""
+        for lane in self.lanes:
+            with self.changed:
+                if not lane.must_record:
+                    continue
+            if not self._io.acquire(blocking=False):
+                return False
+            try:
+                if self._store is None:
+                    return False
+                with self.changed:
+                    change = Change(lane.name, lane.state(self.clock_s()), purge=self._purges(lane))
+                if not self._store.try_commit(change):
+                    return False
+                with self.changed:
+                    lane.recorded(change.state, purged=change.purge)
+            except (SpoolCorrupt, SpoolUnwritable) as fault:
+                self._fail(fault)
+                return False
+            finally:
+                self._io.release()
+        return True
+
+    def _purges(self, lane: Lane) -> bool:
+        return lane.purgeable >= _PURGE_COUNT or (lane.purgeable > 0 and not lane.disk_count)
+
+    def set_apart(self, record: Record, why: str, since: str) -> bool:
+        """Keep a message that the broker does not take in quarantine; False if there is no file for it."""
+        if self.quarantine is None:
+            return False
+        try:
+            self.dropped["quarantine_full"] += self.quarantine.add(record, why, since)
+        except (SpoolCorrupt, SpoolUnwritable):
+            return False
+        return True
+
+    # -- the writer -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._work.wait(_LOOK_S)
+            self._work.clear()
+            if self._closing:
+                return
+            self._hold_back()
+            self.flush()
+
+    def _hold_back(self) -> None:
+        """Wait until the group is due: after `flush_ms`, or later where the write budget says so; never after a retry is due."""
+        flush_s = self.settings.flush_ms / 1e3
+        while not self._closing:
+            now_s = time.monotonic()
+            with self.changed:
+                has_unwritten = any(lane.has_unwritten for lane in self.lanes)
+                must_record = any(lane.must_record for lane in self.lanes)
+                payload_bytes = sum(lane.unwritten_bytes for lane in self.lanes)
+                since_s = self._unwritten_since_s
+            if not has_unwritten and not must_record:
+                return
+            if payload_bytes >= _EARLY_BYTES and now_s >= self._retry_at_s:
+                break
+            due_s = max((since_s + flush_s) if has_unwritten else now_s + _RECORD_S, self._retry_at_s)
+            wait_s = due_s - now_s
+            if wait_s <= 0:
+                wait_s = self._budget.wait_s(payload_bytes, now_s - since_s, now_s)
+            if wait_s <= 0:
+                break
+            self._hurry.wait(wait_s)
+            self._hurry.clear()
+            if not has_unwritten:
+                break
+        self._hurry.clear()
+
+    def flush(self) -> None:
+        """Write what waits for the disk. Without the lock; comes back when it is on the disk, or when the disk failed."""
+        if self._path is None:
+            return
+        with self._io:
+            if self._store is None and not self._try_open():
+                return
+            try:
+                self._write_groups()
+            except (SpoolCorrupt, SpoolUnwritable) as fault:
+                with self.changed:
+                    for lane in self.lanes:
+                        lane.end_group(None)
+                self._fail(fault)
+
+    def _write_groups(self) -> None:
+        store = self._store
+        if store is None:
+            return
+        work = [(lane, *self._prepare(lane, store)) for lane in self.lanes]
+        changes = [change for _, _, change in work if change is not None]
+        if changes:
+            durable = any(change.put for change in changes if change.lane == "event")
+            store.commit(changes, durable=durable)
+            self._recovered()
+        now_s = time.monotonic()
+        with self.changed:
+            for lane, room, change in work:
+                lane.end_group(room)
+                if change is not None:
+                    lane.recorded(change.state, purged=change.purge)
+                    self._budget.spend(size_of(change.put), now_s)
+            self.changed.notify_all()
+
+    def _prepare(self, lane: Lane, store: Store) -> tuple[Room, Change | None]:
+        """What is to be written of a lane, with room made for it, and the change of the file, None if it needs none."""
+        bounds = self._bounds(lane)
+        with self.changed:
+            group = lane.begin_group()
+            candidates = lane.candidates(group)
+            from_id = lane.free_from_id
+            excess_bytes = lane.disk_bytes + size_of(group) - bounds.max_bytes
+        if excess_bytes > 0:
+            excess_bytes += bounds.max_bytes // _SLACK
+        room = make_room(
+            store, lane.name, group, candidates, from_id=from_id, excess_bytes=excess_bytes, order=bounds.order
+        )
+        now_s = time.monotonic()
+        if from_id is not None and now_s >= bounds.look_at_s:
+            bounds.look_at_s = now_s + _LOOK_S
+            room = outdated(store, lane.name, room, from_id=from_id, before_s=self.clock_s() - bounds.max_age_s)
+        with self.changed:
+            room.put = lane.still_unconfirmed(room.put)
+            purge = self._purges(lane)
+            if not (room.put or room.removed or lane.must_record or purge):
+                return room, None
+            state = lane.state(self.clock_s(), room)
+        return room, Change(lane.name, state, room.put, room.removed, purge=purge)
+
+    def _bounds(self, lane: Lane) -> _Bounds:
+        return self._all_bounds[lane.name]
+
+    # -- the disk comes and goes; `_io` is held -------------------------------------------------------------------------
+
+    def _try_open(self) -> bool:
+        if self._path is None:
+            return False
+        try:
+            self._attach(Store(self._path))
+        except SpoolCorrupt as fault:
+            return self._replace(fault)
+        except SpoolUnwritable as fault:
+            self._fail(fault)
+            return False
+        return True
+
+    def _attach(self, store: Store) -> None:
+        with self.changed:
+            for lane in self.lanes:
+                lane.attach(store.states[lane.name])
+            self._clock_base_s = max(self._clock_base_s, *(state.clock_s for state in store.states.values()))
+        self._store = store
+        self.quarantine = Quarantine(store, self.settings.quarantine_messages)
+        waiting = sum(state.count for state in store.states.values())
+        if waiting:
+            log.info("the spool holds %d messages of earlier sessions", waiting)
+        self._recovered()
+
+    def _recovered(self) -> None:
+        if self.fault is None:
+            return
+        self.fault = None
+        self._retry.reset()
+        with self.changed:
+            for lane in self.lanes:
+                lane.is_durable = True
+        log.info("the spool is written again")
+        self._on_fault("spool", None)
+
+    def _fail(self, fault: SpoolCorrupt | SpoolUnwritable) -> None:
+        """The disk takes nothing now: messages stay in memory, and it is tried again later."""
+        if isinstance(fault, SpoolCorrupt):
+            self._replace(fault)
+            return
+        with self.changed:
+            for lane in self.lanes:
+                lane.is_durable = False
+                lane.reason = "disk_full" if "full" in str(fault) else "disk_error"
+        self._retry_at_s = time.monotonic() + self._retry.next_s()
+        self._work.set()
+        if self.fault is None:
+            sentence = f"events are not durable: {fault}"
+            log.error("%s", sentence, extra={"code": fault.code, "hint": fault.hint})
+            self._on_fault("spool", sentence)
+        self.fault = fault
+
+    def _replace(self, damage: SpoolCorrupt) -> bool:
+        """Move a damaged file aside, save what can be read of it, and begin a new one; whether that worked."""
+        if self._path is None:
+            return False
+        if self._store is not None:
+            self._store.close()
+        self._store = self.quarantine = None
+        self.damaged += 1
+        try:
+            saved = move_aside(self._path)
+        except OSError as error:
+            self._fail(SpoolUnwritable(f"{damage}, and it cannot be moved aside: {error.strerror}", hint=damage.hint))
+            return False
+        with self.changed:
+            lost = sum(lane.detach(saved[lane.name]) for lane in self.lanes)
+            kept = sum(map(len, self.lanes))
+        sentence = f"{damage}; it was moved to {aside(self._path).name}, {kept} messages were saved, {lost or 'none known'} lost"
+        log.error("%s", sentence, extra={"code": damage.code, "hint": "lineside doctor; is the disk failing? dmesg"})
+        self._on_fault("spool/damaged", sentence)
+        try:
+            self._attach(Store(self._path))
+        except (SpoolCorrupt, SpoolUnwritable) as fault:
+            self._fail(fault if isinstance(fault, SpoolUnwritable) else SpoolUnwritable(str(fault), hint=fault.hint))
+            return False
+        self._work.set()
+        return True
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """Of one lane, and when ages are looked at next."""
+
+    max_bytes: int
+    max_age_s: float
+    order: GivesUp
+    look_at_s: float = 0.0
