@@ -22,7 +22,7 @@ def test_no_accepted_event_is_lost_by_sigkill(tmp_path, chance, row, lane):
     """From its first moment to seconds of work. Four lanes, so that they can run beside each other."""
     if lane and not chance.runs_all:
         pytest.skip("one lane is the slice; --faults=all runs four")
-    kills = chance.pick(4, 50)
+    kills = chance.pick(3, 50)
     with Plant(tmp_path, rate_hz=50) as plant:
         for _ in range(kills):
             since_s = plant.start(wait=False)
@@ -39,7 +39,7 @@ def test_no_accepted_event_is_lost_by_sigkill(tmp_path, chance, row, lane):
 
 def test_no_accepted_event_is_lost_by_sigkill_while_the_broker_is_away(tmp_path, chance, row):
     """Several sessions pile up in the spool and come out in order."""
-    kills = chance.pick(3, 20)
+    kills = chance.pick(2, 20)
     with Plant(tmp_path, rate_hz=50, broker_options=PERSISTENT) as plant:
         plant.start()
         plant.broker.stop()

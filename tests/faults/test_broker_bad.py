@@ -71,7 +71,7 @@ def test_no_event_is_lost_while_the_broker_refuses_the_password(tmp_path, chance
 
 def test_no_event_is_lost_when_the_connection_ends_in_the_middle_of_a_packet(tmp_path, chance, row):
     """Of a message, before the broker has all of it; and of its confirmation, before the agent has."""
-    cuts = chance.pick(6, 100)
+    cuts = chance.pick(4, 60)
     with Plant(tmp_path) as plant:
         plant.start()
         for number in range(cuts):
@@ -86,7 +86,7 @@ def test_no_event_is_lost_when_the_connection_ends_in_the_middle_of_a_packet(tmp
 
 def test_no_event_is_lost_at_a_broker_that_takes_one_message_a_second(tmp_path, chance, row):
     """What it cannot take waits; when it is itself again, everything comes."""
-    slow_s = chance.pick(5, 120)
+    slow_s = chance.pick(3, 120)
     with Plant(tmp_path, pipelines=1, rate_hz=20) as plant:
         plant.start()
         plant.way.period_s = 1.0
