@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent import __version__
+from agent.commands.assembly import make_desk
 from agent.control import ControlServer
 from agent.core.errors import ConfigInvalid, LinesideError
 from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
@@ -27,9 +28,11 @@ from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
+from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
+from agent.pipeline.picture import jpeg
 from agent.reporter import Reporter
 from agent.spool.desk import SpoolDesk
 from agent.spool.spool import Spool
@@ -38,6 +41,7 @@ from agent.wiring import wire_pipelines, wire_source
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.core.incoming import Incoming
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
 
@@ -72,6 +76,7 @@ class App:
         self._spool = Spool(
             settings.spool, device.state_dir, capacity=settings.mqtt.queue_messages, on_fault=self._disk_changed
         )
+        hearing = Hearing(self._topics.commands, self._command_came, self._command_trouble)
         self._publisher = Publisher(
             settings.mqtt,
             self._topics,
@@ -81,6 +86,7 @@ class App:
             spool=self._spool,
             on_link=self._link_changed,
             on_drop=self._message_dropped,
+            hearing=hearing if settings.commands.allow else None,
         )
         self._reporter = Reporter(
             self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir
@@ -109,6 +115,17 @@ class App:
             on_change=self._pipeline_changed,
             once=once,
         )
+        self._desk = make_desk(
+            settings.commands,
+            self._pipelines,
+            topics=self._topics,
+            session=self._session,
+            state_dir=device.state_dir,
+            answer=self._publisher.answer,
+            on_note=self._reporter.note,
+            jpeg=jpeg,
+        )
+        self._reporter.commands = self._command_counts
         self._jobs = Jobs()
         self._control = ControlServer(
             device.state_dir, {"status": lambda _: self.status(), **SpoolDesk(self._spool).answers()}
@@ -151,6 +168,8 @@ class App:
         self._spool.open()
         self._spool.start()
         self._reporter.born()
+        if self._settings.commands.allow:
+            self._desk.start()
         self._publisher.start()
         self._control.start()
         for pipeline in self._pipelines.values():
@@ -205,6 +224,7 @@ class App:
         """End everything in the order of the data; the number of messages that stayed undelivered."""
         until_s = time.monotonic() + grace_s
         self._jobs.close()
+        self._desk.close()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -244,6 +264,16 @@ class App:
 
     def _message_dropped(self, reason: str, sentence: str) -> None:
         self._reporter.drop(reason, sentence)
+
+    def _command_came(self, incoming: Incoming) -> None:
+        self._desk.put(incoming)
+
+    def _command_trouble(self, cause: str, sentence: str | None) -> None:
+        self._reporter.command_trouble(cause, sentence)
+
+    def _command_counts(self) -> dict[str, int]:
+        counts, unanswered = self._desk.counts, self._publisher.unanswered
+        return counts | {"unanswered": unanswered} if unanswered else counts
 
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""

@@ -13,7 +13,7 @@ from agent.core.messages import Health, ModelState, PipelineHealth, SourceState,
 from agent.core.times import now_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.core.findings import Finding
@@ -55,6 +55,9 @@ class Reporter:
         self._sources: dict[str, SourceState] = {}
         self._models: dict[str, ModelState] = {}
         self.reasons = Reasons(self._health_changed)
+        self.notes = Reasons(self._health_changed)
+        self.commands: Callable[[], dict[str, int]] = dict
+        """Gives the counts of commands; set by the composition."""
 
     def status(self, state: AgentState | None = None) -> Status:
         """The status now, or the given one, such as `stopped`."""
@@ -66,6 +69,7 @@ class Reporter:
             since=now_text() if state else self._since,
             agent=__version__,
             reasons=reasons,
+            notes=self.notes.all(),
         )
 
     def born(self) -> None:
@@ -141,6 +145,14 @@ class Reporter:
             if link.state in ("refused", "taken_over"):
                 self.reasons.set("mqtt", f"mqtt: {link.sentence} (at {now_text()})")
 
+    def note(self, cause: str, sentence: str | None) -> None:
+        """Something was changed by command: no fault, and yet nobody should overlook it. None: it is as configured again."""
+        self.notes.tell(cause, sentence)
+
+    def command_trouble(self, cause: str, sentence: str | None) -> None:
+        """Commands cannot be heard or answered as they should; None when they can again."""
+        self.reasons.tell(f"commands/{cause}", sentence and f"commands: {sentence}")
+
     def _forgive_link(self) -> None:
         with self._link_lock:
             if self._link is None:
@@ -184,6 +196,7 @@ class Reporter:
                 spool=_spool_health(self._spool),
                 dropped_messages=self._publisher.dropped,
                 abandoned_threads=sum(source.abandoned for source in sources.values()),
+                commands=self.commands(),
             )
         )
 
@@ -209,6 +222,7 @@ class Reporter:
                 name: asdict(state) | {"frames": sources[name].frames, "abandoned": sources[name].abandoned}
                 for name, state in self._sources.copy().items()
             },
+            "commands": self.commands(),
             "models": {name: asdict(state) for name, state in self._models.copy().items()},
         }
 
@@ -236,6 +250,8 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         drops=runner.drops() | unreadable,
         stale=runner.late,
         reason=str(runner.fault) if runner.fault else None,
+        holds=sorted(runner.intake.holds),
+        set=runner.tuning.changes,
     )
 
 

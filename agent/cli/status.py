@@ -32,14 +32,16 @@ def render(answer: dict[str, Any]) -> str:
     lines = [
         f"{status['device']}  {status['state']} since {since} UTC  ({process})",
         *(f"  ! {reason}" for reason in status["reasons"]),
+        *(f"  * {note}" for note in status["notes"]),
         "",
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
+        *_commands(answer["commands"]),
         "",
         output.table(
             [
                 (
                     name,
-                    p["state"],
+                    _state(p),
                     p["source"],
                     p["model"],
                     p["predictions"],
@@ -67,6 +69,17 @@ def render(answer: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _state(pipeline: dict[str, Any]) -> str:
+    """What a person must see first: that it takes no frames on purpose, if it could."""
+    return ", ".join(pipeline["holds"]) or "ok" if pipeline["state"] == "ok" else str(pipeline["state"])
+
+
+def _commands(counts: dict[str, int]) -> list[str]:
+    """A line, if any were sent."""
+    said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
+    return [f"commands  {said}"] if said else []
 
 
 def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:

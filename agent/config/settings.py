@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agent.commands.settings import CommandsSettings
 from agent.core.names import is_name, to_name
 from agent.models.settings import ModelSettings, RuntimeSettings
 from agent.mqtt.settings import MqttSettings
@@ -66,6 +67,7 @@ class AgentSettings(Strict):
     log: LogSettings = LogSettings()
     spool: SpoolSettings = SpoolSettings()
     sync: SyncSettings = SyncSettings()
+    commands: CommandsSettings = CommandsSettings()
     sources: dict[Name, SourceSettings] = Field(default={})
     """Cameras, files and folders by name."""
     models: dict[Name, ModelSettings] = Field(default={})

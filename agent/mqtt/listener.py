@@ -81,7 +81,7 @@ def listen(
         last_s = time.monotonic()
         while alive():
             while wire.received:
-                yield wire.received.popleft()
+                yield wire.received.popleft().payload
                 last_s = time.monotonic()
                 patience_s = timeout_s if silence_s is None else silence_s
             if patience_s is not None and time.monotonic() - last_s > patience_s:

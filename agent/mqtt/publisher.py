@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent.core.messages import Gap, Status
 from agent.core.times import now_text
 from agent.mqtt.encoding import encode
+from agent.mqtt.hearing import Answer, Hearing
 from agent.mqtt.ledger import LAST_WORD_S, REFUSED, UNENCODABLE, Ledger, Shipment
 from agent.mqtt.link import STABLE_S, LinkFault, LinkState, Retry
 from agent.mqtt.notices import Notice
@@ -26,7 +27,7 @@ from agent.spool.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.core.messages import Health, Message, Prediction
+    from agent.core.messages import CommandAck, Health, Message, Prediction
     from agent.core.topics import Topics
     from agent.mqtt.outbox import Parcel
     from agent.mqtt.settings import MqttSettings
@@ -66,6 +67,7 @@ class Publisher:
         spool: Spool | None = None,
         on_link: Callable[[LinkState], None] = lambda _: None,
         on_drop: Callable[[str, str], None] = lambda _reason, _sentence: None,
+        hearing: Hearing | None = None,
     ) -> None:
         """Store; nothing is opened.
 
@@ -79,12 +81,14 @@ class Publisher:
             on_link: Called once per change of `link`, in the publisher's thread.
             on_drop: Called with reason and sentence when a message can never be delivered: `refused`, `too_large`, `unencodable`. Once
                 per reason, in the publisher's thread or in that of `send`.
+            hearing: Listens to commands; None for none.
         """
         self._settings = settings
         self._topics = topics
         self._client_id = settings.client_id or f"lineside-{device}"
         self._on_link = on_link
         self._on_drop = on_drop
+        self._hearing = hearing or Hearing()
         self._dropped_topics: dict[str, set[str]] = {}
         birth = Status(device=device, session=session, state="online", since=now_text(), agent=agent_version)
         will = Status(device=device, session=session, state="offline", since=birth.since, agent=agent_version)
@@ -152,6 +156,16 @@ class Publisher:
         self._ledger.announce(self._topics.health, encode(message), qos=0)
         self._wake.set()
 
+    def answer(self, message: CommandAck, correlation: bytes | None) -> None:
+        """Say what became of a command, once, with QoS 1 and not retained; lost if the connection is lost with it."""
+        self._hearing.answer(Answer(self._topics.ack(message.verb), encode(message), correlation))
+        self._wake.set()
+
+    @property
+    def unanswered(self) -> int:
+        """Answers to commands that were never sent, or never confirmed."""
+        return self._hearing.unanswered
+
     def start(self) -> None:
         """Begin to connect. Returns at once."""
         self._thread.start()
@@ -203,10 +217,13 @@ class Publisher:
             since_s: float | None = None
             is_last = self._ledger.is_stopping
             try:
-                wire = Wire(self._settings, self._client_id, retry.protocol, self._will)
+                wire = Wire(
+                    self._settings, self._client_id, retry.protocol, self._will, takes_bytes=self._hearing.takes_bytes
+                )
                 wire.open()
                 since_s = time.monotonic()
                 self._ledger.connect(since_s)
+                self._hearing.begin(wire)
                 sentence = f"connected to {self._settings.address} with MQTT {wire.protocol}"
                 self._set_link(LinkState("connected", sentence))
                 try:
@@ -226,7 +243,8 @@ class Publisher:
                 wire.cut()
             worked_s = None if since_s is None else time.monotonic() - since_s
             was_short = worked_s is not None and worked_s < STABLE_S
-            owed = self._ledger.owes_confirmation
+            owed = self._ledger.owes_confirmation or self._hearing.is_in_doubt
+            self._hearing.end(time.monotonic())
             poison = self._ledger.disconnect(was_short=was_short)
             if poison is not None:
                 self._tell_drop(REFUSED, self._topic(poison), "the broker cuts the connection at it, each time")
@@ -277,6 +295,7 @@ class Publisher:
             with self._turn:
                 if self._direct_fault is not None:
                     raise self._direct_fault
+                self._hearing.speak(wire, now_s)
                 wait_s = self._write(wire, 1 if is_careful else wire.window)
                 self._ready = None if is_careful else wire
             if not is_recorded:
@@ -287,6 +306,7 @@ class Publisher:
                     wire.exchange(ready)
                 finally:  # what came through before the end has come through
                     self._settle(wire)
+                self._hearing.hear(wire, now_s)
             oldest_s = self._ledger.oldest_s()
             if oldest_s is not None and time.monotonic() - oldest_s > _CONFIRM_S:
                 raise LinkFault("lost", f"{self._settings.address} has not confirmed a message for {_CONFIRM_S:g} s")
@@ -294,6 +314,8 @@ class Publisher:
     def _settle(self, wire: Wire) -> None:
         while wire.confirmed:
             ticket, refusal = wire.confirmed.popleft()
+            if self._hearing.settle(ticket, refusal):
+                continue
             if refusal is None:
                 self._ledger.settle(ticket)
             else:

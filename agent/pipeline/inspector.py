@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from agent.core.decisions import EventRule, PublishRule, Smoothing, decide
 from agent.core.messages import FrameReference, Latency, Prediction
-from agent.core.results import is_finite
+from agent.core.results import Anomaly, is_finite
 from agent.core.times import new_id, utc_text
+from agent.pipeline.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +52,12 @@ class Inspector:
 
     Attributes:
         late: Predictions that came later than `deadline_ms`.
+        tuning: What was changed of the decision since the start.
     """
 
     def __init__(self, pipeline: str, settings: PipelineSettings, identity: Identity) -> None:
         self.late = 0
+        self.tuning = Tuning()
         self._pipeline = pipeline
         self._settings = settings
         self._identity = identity
@@ -74,7 +77,9 @@ class Inspector:
         """
         result = model.decode(inferred)
         finite = is_finite(result)
-        rule = model.rule
+        rule = self.tuning.over(model.rule)
+        if rule is not model.rule and rule is not None and isinstance(result, Anomaly):
+            result.threshold = rule.threshold  # the message names what was decided by
         decision = decide(result, rule) if finite or rule is None else "unsure"
         if self._smoothing:
             decision = self._smoothing.apply(decision)

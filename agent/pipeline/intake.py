@@ -9,18 +9,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from agent.models.placement import Region
 from agent.sources.demand import Needed
 
 if TYPE_CHECKING:
     from agent.core.frames import Frame
+    from agent.core.messages import Hold
     from agent.models.contract import Prepared, Preparer
     from agent.pipeline.motion import MotionGate
-
-Hold = Literal["paused", "shed"]
-"""Why a pipeline takes no frames: `paused` by a command, `shed` because the device has too little to run everything."""
 
 
 @dataclass(slots=True)
@@ -66,6 +65,7 @@ class Intake:
         self._needed: Needed | None = None
         self._holds: frozenset[Hold] = frozenset()
         self._lock = threading.Lock()
+        self._asked: SimpleQueue[Frame] | None = None
         self.held: Counter[Hold] = Counter()
 
     def hold(self, why: Hold) -> None:
@@ -82,6 +82,17 @@ class Intake:
     def holds(self) -> frozenset[Hold]:
         """Why no frame is let in; empty while they are."""
         return self._holds
+
+    def next_frame(self, timeout_s: float) -> Frame | None:
+        """The next frame that the source gives, whether it is let in or not; None if none comes in time. One caller at a time."""
+        asked: SimpleQueue[Frame] = SimpleQueue()
+        self._asked = asked
+        try:
+            return asked.get(timeout=timeout_s)
+        except Empty:
+            return None
+        finally:
+            self._asked = None
 
     @property
     def preparer(self) -> Preparer | None:
@@ -105,6 +116,10 @@ class Intake:
 
     def admit(self, frame: Frame) -> Job | None:
         """The frame, prepared if there is a model; None if the gate lets it go, or something holds them all back."""
+        asked = self._asked
+        if asked is not None:
+            self._asked = None
+            asked.put(frame)
         holds = self._holds
         if holds:
             self.held[next(iter(holds))] += 1

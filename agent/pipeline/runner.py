@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent.models.contract import Inferred, Model
     from agent.pipeline.intake import Intake, Job
     from agent.pipeline.settings import PipelineSettings
+    from agent.pipeline.tuning import Tuning
     from agent.sinks.contract import Sink
     from agent.sources.demand import Needed
 
@@ -129,6 +130,11 @@ class PipelineRunner:
         return self._feed.intake
 
     @property
+    def tuning(self) -> Tuning:
+        """What was changed of its decision since the start."""
+        return self._inspector.tuning
+
+    @property
     def is_loading(self) -> bool:
         """Whether it is still to be seen if there is a model for its first frame."""
         return self._feed.intake.preparer is None and self.state in ("starting", "ok")
@@ -171,6 +177,7 @@ class PipelineRunner:
     def _work(self, model: Model) -> None:
         intake = self._feed.intake
         finisher = Finisher(f"finish-{self.name}", partial(self._finish, model))
+        self.tuning.over(model.rule)  # known before the first frame
         intake.preparer = model.preparer()
         try:
             self._infer(model, finisher)

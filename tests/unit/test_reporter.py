@@ -136,6 +136,29 @@ def test_a_message_that_was_given_up_is_a_reason(desk):
     )
 
 
+def test_what_was_changed_by_command_is_told_and_is_no_fault(desk):
+    """In `status`, which is retained, and in `health`; the agent stays `online`."""
+    desk.reporter.note("paused/inspect", "pipeline inspect is paused by command")
+    assert (status(desk).state, status(desk).notes) == ("online", ["pipeline inspect is paused by command"])
+    desk.pipeline.intake.hold("paused")
+    desk.pipeline.tuning.change({"min_score": 0.8})
+    desk.reporter.commands = lambda: {"accepted": 2}
+    report_health(desk)
+    said = desk.publisher.last(TOPICS.health)
+    assert (said.pipelines["inspect"].holds, said.pipelines["inspect"].set) == (["paused"], {"min_score": 0.8})
+    assert said.commands == {"accepted": 2}
+    desk.reporter.note("paused/inspect", None)
+    assert status(desk).notes == []
+
+
+def test_commands_that_cannot_be_heard_degrade(desk):
+    """Until they can."""
+    desk.reporter.command_trouble("flood", "more than 200 came in a second")
+    assert status(desk).reasons == ["commands: more than 200 came in a second"]
+    desk.reporter.command_trouble("flood", None)
+    assert status(desk).state == "online"
+
+
 @pytest.mark.parametrize("state", ["connecting", "connected", "away"])
 def test_a_broker_that_is_away_is_no_fault_of_the_agent(desk, state):
     """The messages wait for it."""

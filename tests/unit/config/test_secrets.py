@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.commands.settings import CommandsSettings
 from agent.config.fields import fields_of
 from agent.config.layers import Layer
 from agent.config.loading import validated
@@ -15,7 +16,7 @@ from agent.config.settings import AgentSettings, DeviceSettings, LogSettings
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import DecisionSpec, GoldenSpec, InputSpec, OutputSpec
 from agent.mqtt.settings import MqttSettings
-from agent.pipeline.settings import PipelineSettings
+from agent.pipeline.settings import BoundsSettings, PipelineSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
 
@@ -37,6 +38,8 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("models", "m", "decision"), DecisionSpec),
     (("models", "m", "golden"), GoldenSpec),
     (("pipelines", "p"), PipelineSettings),
+    (("pipelines", "p", "bounds"), BoundsSettings),
+    (("commands",), CommandsSettings),
 ]
 KEYS = [(path, field.key) for path, model in TABLES for field in fields_of(model)]
 ADDRESSES = [

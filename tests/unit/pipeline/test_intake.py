@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from agent.core.frames import Frame
@@ -24,3 +26,17 @@ def test_frames_are_let_in_again_only_when_no_reason_holds_them():
     assert admitted is not None
     assert admitted.frame.index == 1
     assert dict(intake.held) == {"shed": 1}
+
+
+def test_the_next_frame_is_given_once_to_who_asks_and_goes_its_way_all_the_same():
+    """Held back or not; the frame before and the one after are not kept."""
+    intake = Intake()
+    given = []
+    asking = threading.Thread(target=lambda: given.append(intake.next_frame(10)))
+    asking.start()
+    admitted = 0
+    while asking.is_alive():
+        admitted += intake.admit(frame(admitted)) is not None
+    [taken] = given
+    assert 0 <= taken.index < admitted
+    assert intake.next_frame(0.01) is None
