@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from agent.core.findings import Finding
     from agent.core.messages import AgentState, ModelVersion, SourceStateName
+    from agent.core.supervision import Plan
     from agent.core.topics import Topics
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner, SourceStatus
     from agent.spool.spool import Spool
+    from agent.telemetry.clock import KernelClock
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -39,12 +41,22 @@ _SNAPSHOT_S = 10.0
 class Reporter:
     """Keeps what was last said about each part, and says what changes. Any thread."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, spool: Spool, *, session: str, state_dir: Path) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        publisher: Publisher,
+        spool: Spool,
+        *,
+        session: str,
+        state_dir: Path,
+        clock: KernelClock,
+    ) -> None:
         self._topics = topics
         self._publisher = publisher
         self._spool = spool
         self._session = session
         self._state_dir = state_dir
+        self._clock = clock
         self._started_s = time.monotonic()
         self._state: AgentState = "online"
         self._since = now_text()
@@ -128,8 +140,8 @@ class Reporter:
 
     def pipeline(self, runner: PipelineRunner) -> None:
         """A pipeline changed its state."""
-        if runner.state == "failed":
-            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} failed: {runner.fault}")
+        if runner.fault is not None:
+            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} {runner.state}: {runner.fault}")
         else:
             self.reasons.clear(f"pipeline/{runner.name}")
 
@@ -172,10 +184,31 @@ class Reporter:
         else:
             self.reasons.set(cause, sentence)
 
+    def sink(self, name: str, plan: Plan | None) -> None:
+        """A sink hung and waits for its next try, or is given a fresh thread (None)."""
+        if plan is not None and plan.failed:
+            self.reasons.set(
+                f"sink/{name}", f"sink {name} failed: it hung too often, tried again in {plan.delay_s:g} s"
+            )
+        elif plan is None:
+            self.reasons.clear(f"sink/{name}")
+
     def health(
-        self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
+        self,
+        pipelines: Mapping[str, PipelineRunner],
+        sources: Mapping[str, SourceRunner],
+        window_s: float,
+        *,
+        abandoned: int,
     ) -> None:
-        """Publish the figures of the last `window_s` seconds; called once in so many."""
+        """Publish the figures of the last `window_s` seconds; called once in so many.
+
+        Args:
+            pipelines: By name.
+            sources: By name.
+            window_s: See above.
+            abandoned: Threads of all parts that were given up since the start.
+        """
         self._forgive_link()
         figures = self._figures()
         self._publisher.health(
@@ -195,8 +228,10 @@ class Reporter:
                 queued_messages=self._publisher.queued,
                 spool=_spool_health(self._spool),
                 dropped_messages=self._publisher.dropped,
-                abandoned_threads=sum(source.abandoned for source in sources.values()),
+                abandoned_threads=abandoned,
                 commands=self.commands(),
+                clock=self._clock(),
+                clock_jumps=self._clock.jumps,
             )
         )
 
@@ -249,9 +284,11 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         predictions=runner.figures.predictions,
         drops=runner.drops() | unreadable,
         stale=runner.late,
+        child_restarts=runner.child_restarts,
         reason=str(runner.fault) if runner.fault else None,
         holds=sorted(runner.intake.holds),
         set=runner.tuning.changes,
+        measure=runner.intake.measure,
     )
 
 

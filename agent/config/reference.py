@@ -30,6 +30,7 @@ from agent.pipeline.settings import BoundsSettings, PipelineSettings, SmoothingS
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
 from agent.spool.settings import SpoolSettings
+from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,7 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("commands", CommandsSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),
+    ("limits", LimitsSettings),
     ("spool", SpoolSettings),
     ("sync", SyncSettings),
     ("log", LogSettings),
@@ -127,6 +129,7 @@ def _sample() -> str:
         sample.table("pipelines.pictures", PipelineSettings, {"source": "folder", "model": "parts"}, only=set()),
         sample.table("runtime", RuntimeSettings),
         sample.table("commands", CommandsSettings),
+        sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
         sample.table("log", LogSettings),
     ]

@@ -72,7 +72,7 @@ class Latency:
     pre: float
     """Resize, colour and quantization into the input tensor."""
     invoke: float
-    """The interpreter's own time."""
+    """The interpreter's own time; the way to its process and back included where the model has one."""
     post: float
     """Decoding of the output and the decision."""
     total: float
@@ -159,11 +159,15 @@ class PipelineHealth:
     """Frames or messages dropped on purpose since the session began, by reason."""
     stale: int
     """Predictions later than the pipeline's `deadline_ms`, since the session began."""
+    child_restarts: int = 0
+    """How often the child process of an isolated model crashed or hung and was started anew, since the session began."""
     reason: str | None = None
     holds: list[Hold] = field(default_factory=list)
     """Why it takes no frames now; empty while it does."""
     set: dict[str, float] = field(default_factory=dict)
     """Values of the decision that were set by command and hold until the agent restarts."""
+    measure: Literal["slowed", "shed"] | None = None
+    """What the agent does to it now, as the machine has too little for all; null when nothing. The cause is in `status`."""
 
 
 @dataclass(kw_only=True)
@@ -206,7 +210,10 @@ class Health:
     dropped_messages: dict[str, int]
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
-    """Capture threads that hung for good and were replaced since the session began."""
+    """Threads of sources, pipelines and sinks that hung and were given up since the session began."""
+    clock: Clock
+    clock_jumps: int
+    """How often the wall clock was set by more than half a second since the session began."""
     commands: dict[str, int] = field(default_factory=dict)
     """Commands since the session began: `accepted`, refused by reason, and `unanswered`; empty where none are allowed."""
 

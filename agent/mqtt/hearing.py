@@ -160,6 +160,7 @@ class Hearing:
                 continue
             self._owed, self._in_doubt = next(self._tickets), True
             wire.publish(self._owed, answer.topic, answer.payload, qos=1, retain=False, correlation=answer.correlation)
+            wire.push()
 
     def settle(self, ticket: int, refusal: str | None) -> bool:
         """An answer is through, or the broker did not want it; False if the ticket is none of ours."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from paho.mqtt.client import Client
+
 from agent.mqtt.packet import is_rubbish, split
 
 if TYPE_CHECKING:
@@ -18,17 +20,37 @@ _LONGEST_HEADER = 5
 """Bytes until the length of a packet is known (MQTT 5.0, section 2.1.4); what has none by then is no MQTT."""
 
 
+class ConfirmedClient(Client):
+    """paho's client with an inlet before its socket.
+
+    Attributes:
+        pubacks: Confirmations that came; the owner empties it.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pubacks: deque[Puback] = deque()
+
+    def _create_socket(self) -> Any:
+        return Inlet(super()._create_socket(), self.pubacks)
+
+
 class Inlet:
     """Stands in for a socket, TLS socket or websocket of paho's; what it does not know, the socket does. One thread at a time.
 
     Attributes:
         inner: The socket.
-        pubacks: Confirmations that came; the owner empties it.
     """
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, pubacks: deque[Puback]) -> None:
+        """Store.
+
+        Args:
+            inner: The socket.
+            pubacks: Where confirmations go.
+        """
         self.inner = inner
-        self.pubacks: deque[Puback] = deque()
+        self._pubacks = pubacks
         self._through = b""
         self._left = b""
 
@@ -44,7 +66,7 @@ class Inlet:
             if not data:
                 return b""
             pubacks, others, self._left = split(self._left + data)
-            self.pubacks += pubacks
+            self._pubacks += pubacks
             if len(self._left) >= _LONGEST_HEADER and not others and not pubacks and is_rubbish(self._left):
                 others, self._left = [self._left], b""
             self._through = b"".join(others)

@@ -127,6 +127,7 @@ def _travel_ms(here: Wire, there: Wire, topic: str, count: int, timeout_s: float
     begun_s = time.monotonic()
     for ticket in range(count):
         here.publish(ticket, topic, b"probe", qos=0, retain=False)
+    here.push()
     while len(there.received) < count:
         if time.monotonic() - begun_s > timeout_s:
             raise LinkFault("lost", f"nothing on {topic} within {timeout_s:g} s")

@@ -323,16 +323,19 @@ class Publisher:
 
     def _write(self, wire: Wire, window: int) -> float:
         """Write what there is, and what broker and socket take; how long there will be nothing more, in seconds."""
+        if wire.is_congested:
+            return _IDLE_S
+        wait_s = 0.0
         for _ in range(_BATCH):
-            if wire.is_congested:
-                return _IDLE_S
             now_s = time.monotonic()
             shipment = self._ledger.take(now_s, window=window)
             if shipment is None:
-                wait_s = self._ledger.wait_s(now_s, window=window)
-                return _IDLE_S if wait_s is None else min(wait_s, _IDLE_S)
+                due_s = self._ledger.wait_s(now_s, window=window)
+                wait_s = _IDLE_S if due_s is None else min(due_s, _IDLE_S)
+                break
             self._ship(wire, shipment)
-        return 0.0
+        wire.push()
+        return wait_s
 
     def _ship(self, wire: Wire, shipment: Shipment) -> None:
         what = shipment.what

@@ -22,8 +22,9 @@ def tune(_client: Client, _data: Any, sock: Any) -> None:
     TCP_NODELAY brought the paced p99 from 15-20 ms to 7 ms.
     """
     set_options(sock, {socket.TCP_NODELAY: 1, socket.TCP_USER_TIMEOUT: 20_000})
-    if isinstance(sock, ssl.SSLSocket):
-        _hear_objection(sock)
+    below = getattr(sock, "inner", sock)
+    if isinstance(below, ssl.SSLSocket):
+        _hear_objection(below)
 
 
 def _hear_objection(sock: ssl.SSLSocket) -> None:

@@ -18,8 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -27,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from agent.core.incoming import Incoming
 from agent.mqtt import faults
 from agent.mqtt.credentials import login, tls_context
+from agent.mqtt.inlet import ConfirmedClient
 from agent.mqtt.link import LinkFault
 from agent.mqtt.packet import publish_packet
 from agent.mqtt.sockets import set_options, tune
@@ -34,6 +34,7 @@ from agent.mqtt.sockets import set_options, tune
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from paho.mqtt.client import Client, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
     from agent.mqtt.link import Protocol
@@ -46,6 +47,9 @@ ANSWER_S = 3.0
 within the 5 s that the agent waits for its first connection."""
 WINDOW = 20
 """Messages of QoS 1 that may be unconfirmed; 31,000 messages/s with 20, 14,000 with 1,000 (measured with mosquitto)."""
+_IDENTIFIERS = 65_535
+_FAILURE = 0x80
+"""Reason codes from here on say no (MQTT 5.0, section 2.4)."""
 _LARGEST = 268_435_455
 """Bytes of the largest packet there can be (MQTT 5.0, section 1.5.5)."""
 
@@ -131,16 +135,22 @@ class Wire:
         self._takes_bytes = takes_bytes
         self._address = settings.address
         self._tickets: dict[int, int] = {}
+        """QoS 1: packet identifier to ticket."""
+        self._identifier = 0
+        self._packets: list[bytes] = []
         self._unsent = b""
-        self._unsent_ticket = 0
+        """What the socket has not taken. Until it has, paho must not write."""
+        self._unconfirmed: deque[tuple[int, int]] = deque()
+        """QoS 0: how many bytes must be sent for a ticket to be through."""
+        self._put_bytes = self._sent_bytes = 0
         self._answer: ReasonCode | None = None
         self._farewell: ReasonCode | None = None
         self._subscribed: bool | None = None
         self._last_error = ""
         self._client = self._make_client(client_id, will)
 
-    def _make_client(self, client_id: str, will: Will | None) -> Client:
-        client = Client(
+    def _make_client(self, client_id: str, will: Will | None) -> ConfirmedClient:
+        client = ConfirmedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if self.protocol == "5" else MQTTProtocolVersion.MQTTv311,
@@ -151,12 +161,10 @@ class Wire:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         if self._address.is_websocket:
             client.ws_set_options(path=self._address.path)
-        client.max_inflight_messages = WINDOW
         client.connect_timeout = CONNECT_S
         client.on_socket_open = tune
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_log = self._on_log
@@ -218,19 +226,25 @@ class Wire:
             LinkFault: The connection has ended.
         """
         client = self._client
-        sock = client.socket()
-        if (
-            self._unsent and sock is not None and (ready.writing or ready.reading)
-        ):  # TLS may have to read before it writes
-            self._send(sock)
+        if self._unsent and (ready.writing or ready.reading):  # TLS may have to read before it writes
+            self.push()
         if not self._unsent:
             if ready.reading:
                 client.loop_read()
             if ready.writing:
                 client.loop_write()
             client.loop_misc()
+        self._note_pubacks()
         if client.socket() is None:
             raise self._fault()
+
+    def _note_pubacks(self) -> None:
+        pubacks = self._client.pubacks
+        while pubacks:
+            identifier, code = pubacks.popleft()
+            ticket = self._tickets.pop(identifier, None)
+            if ticket is not None:
+                self.confirmed.append((ticket, faults.puback(code) if code >= _FAILURE else None))
 
     @property
     def is_open(self) -> bool:
@@ -239,45 +253,55 @@ class Wire:
 
     @property
     def is_congested(self) -> bool:
-        """Whether bytes wait for the socket: what is published now would only wait behind them, or come between them."""
+        """Whether the socket did not take all that was pushed: what is published now would only wait behind it, or come between."""
         return bool(self._unsent) or self._client.want_write()
 
     def publish(
         self, ticket: int, topic: str, payload: bytes, *, qos: int, retain: bool, correlation: bytes | None = None
     ) -> None:
-        """Write a message, or what the socket takes of it. `ticket` is in `confirmed` once it is through.
+        """Put a message behind those that `push` writes next. `ticket` is in `confirmed` once it is through.
 
-        Not while `is_congested`. Correlation data needs QoS 1, and is left out where MQTT 5 is not spoken.
+        Not while `is_congested`. Correlation data is left out where MQTT 5 is not spoken.
 
         Raises:
             LinkFault: The broker still owes an answer to a message 65,535 messages ago.
         """
-        if qos == 0 and not self._address.is_websocket and (sock := self._client.socket()) is not None:
-            self._unsent = publish_packet(topic, payload, retain=retain, protocol=self.protocol)
-            self._unsent_ticket = ticket
-            self._send(sock)
-            return
-        properties: Properties | None = None
-        if correlation is not None and self.protocol == "5":
-            properties = _properties(PacketTypes.PUBLISH, CorrelationData=correlation)
-        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
-        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            raise LinkFault("lost", f"{self._address} does not confirm messages")
-        if qos == 0 and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and info.is_published():
-            self.confirmed.append((ticket, None))
-        else:
-            self._tickets[info.mid] = ticket
+        identifier = None
+        if qos:
+            identifier = self._identifier = self._identifier % _IDENTIFIERS + 1
+            if identifier in self._tickets:
+                raise LinkFault("lost", f"{self._address} does not confirm messages")
+            self._tickets[identifier] = ticket
+        packet = publish_packet(
+            topic, payload, retain=retain, protocol=self.protocol, identifier=identifier, correlation=correlation
+        )
+        self._packets.append(packet)
+        self._put_bytes += len(packet)
+        if not qos:
+            self._unconfirmed.append((self._put_bytes, ticket))
 
-    def _send(self, sock: Any) -> None:
-        """Write what the socket takes of `_unsent`. Until all of it is written, paho must not write."""
+    def push(self) -> None:
+        """Write what was published, or what the socket takes of it.
+
+        Raises:
+            LinkFault: The connection has ended.
+        """
+        sock = self._client.socket()
+        if self._packets:
+            self._unsent = b"".join([self._unsent, *self._packets])
+            self._packets.clear()
+        if not self._unsent or sock is None:
+            return
         try:
-            self._unsent = self._unsent[sock.send(self._unsent) :]
+            sent = sock.send(self._unsent)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError as error:
             raise faults.lost(self._address, str(error)) from error
-        if not self._unsent:
-            self.confirmed.append((self._unsent_ticket, None))
+        self._unsent = self._unsent[sent:]
+        self._sent_bytes += sent
+        while self._unconfirmed and self._unconfirmed[0][0] <= self._sent_bytes:
+            self.confirmed.append((self._unconfirmed.popleft()[1], None))
 
     def subscribe(self, topic: str) -> None:
         """Ask for the messages on a topic and await the broker's consent.
@@ -320,7 +344,7 @@ class Wire:
 
     def close(self) -> None:
         """Say goodbye, so that the will is not sent, and close. May be called twice."""
-        if not self._unsent:
+        if not (self._unsent or self._packets):
             self._client.disconnect()
         self.cut()
 
@@ -359,11 +383,6 @@ class Wire:
     def _on_disconnect(self, _client: Client, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if flags.is_disconnect_packet_from_server:
             self._farewell = reason
-
-    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-        ticket = self._tickets.pop(mid, None)  # None: written while `publish` is still at work, which sees to it
-        if ticket is not None:
-            self.confirmed.append((ticket, reason.getName() if reason.is_failure else None))
 
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent.core.frames import Frame
     from agent.core.messages import Clock
+    from agent.core.results import Result
     from agent.models.contract import Inferred, Model
     from agent.pipeline.settings import PipelineSettings
 
@@ -68,14 +69,13 @@ class Inspector:
         self._seq = 0
         self._event_seq = 0
 
-    def inspect(self, frame: Frame, inferred: Inferred, model: Model) -> Inspection:
-        """Read what the interpreter made of a frame, and judge it.
+    def inspect(self, frame: Frame, inferred: Inferred, model: Model, result: Result) -> Inspection:
+        """Judge what the model's decoder read in a frame, and number it.
 
         A result that holds a NaN or an infinity has `quality: "bad"`, and where there is a rule its decision is `unsure`:
         it is never accepted. One that comes after the deadline has `quality: "stale"` and the decision of `on_stale`: the part it
         speaks of has passed.
         """
-        result = model.decode(inferred)
         finite = is_finite(result)
         rule = self.tuning.over(model.rule)
         if rule is not model.rule and rule is not None and isinstance(result, Anomaly):

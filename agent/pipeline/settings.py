@@ -102,6 +102,12 @@ class PipelineSettings(Strict):
     on_stale: Literal["reject", "unsure"] = "unsure"
     """The decision on a part whose prediction came too late, where the model has a decision at all."""
 
+    max_rate_hz: float | None = Field(default=None, gt=0, le=1000)
+    """At most so many frames a second are looked at, default all. Of a live source the others are let go and counted in `health` as
+    `slowed`; a file or folder is read so much slower, for all its pipelines."""
+    priority: int = Field(default=50, ge=0, le=100)
+    """Where the machine has too little for all pipelines (`[limits]`), the lowest priority is shed first and the highest never."""
+
     @field_validator("region")
     @classmethod
     def _region_has_an_area(cls, region: list[float] | None) -> list[float] | None:

@@ -39,6 +39,8 @@ class Stranger:
         self._client.loop_start()
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        if b"lineside.ack/" not in message.payload:
+            return  # hostile commands go to such topics too
         with self._came:
             self.answers.append(json.loads(message.payload))
             self._came.notify_all()

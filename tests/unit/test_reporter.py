@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 
-from agent.core.errors import ModelRefused
+from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
 from agent.mqtt.publisher import LinkState
@@ -36,7 +36,7 @@ def status(desk):
 
 
 def report_health(desk):
-    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
+    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0, abandoned=1)
 
 
 def test_the_first_word_is_online(desk):
@@ -87,6 +87,18 @@ def test_a_pipeline_that_failed_is_a_reason(desk):
     desk.pipeline.state, desk.pipeline.fault = "ok", None
     desk.reporter.pipeline(desk.pipeline)
     assert status(desk).state == "online"
+
+
+def test_a_pipeline_whose_model_crashed_is_a_reason_until_it_is_loaded_again(desk):
+    """However short that is, a subscriber sees that it was, and how often since."""
+    desk.pipeline.state, desk.pipeline.fault = "starting", ModelCrashed("its child process ended (SIGSEGV)")
+    desk.pipeline.child_restarts = 1
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).reasons == ["pipeline inspect starting: its child process ended (SIGSEGV)"]
+    desk.pipeline.state, desk.pipeline.fault = "ok", None
+    desk.reporter.pipeline(desk.pipeline)
+    assert (status(desk).state, status(desk).reasons) == ("online", [])
+    assert desk.snapshot()["pipelines"]["inspect"]["child_restarts"] == 1
 
 
 @pytest.mark.parametrize("state", ["refused", "taken_over"])
@@ -231,7 +243,6 @@ def test_a_model_speaks_on_its_own_topic(desk):
 def test_health_carries_the_figures_of_the_interval(desk):
     """Of pipelines, machine and queue."""
     desk.predict(2.0, 2.0, 4.0)
-    desk.source.abandoned = 1
     report_health(desk)
     said = desk.publisher.last(TOPICS.health)
     assert isinstance(said, Health)
@@ -245,6 +256,14 @@ def test_health_carries_the_figures_of_the_interval(desk):
         1,
     )
     assert said.memory_bytes > 1e6
+
+
+def test_health_tells_what_the_clock_is_worth(desk):
+    """And how often it was set, as nobody reads the log of ten thousand devices."""
+    desk.clock.jumps = 2
+    report_health(desk)
+    said = desk.publisher.last(TOPICS.health)
+    assert (said.clock, said.clock_jumps) == ("synced", 2)
 
 
 def test_the_snapshot_is_plain_data(desk):

@@ -34,6 +34,9 @@ class FakeWire:
     def publish(self, ticket, topic, payload, *, qos, retain, correlation) -> None:
         self.published.append((ticket, topic, payload, qos, retain, correlation))
 
+    def push(self) -> None:
+        """What is published here has arrived."""
+
 
 class Heard:
     """Remembers commands and troubles."""
