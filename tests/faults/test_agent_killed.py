@@ -8,9 +8,8 @@ import time
 import pytest
 from broker import needs_mosquitto
 from harness.plant import PERSISTENT, Plant
-from harness.spool_rows import needs_spool
 
-pytestmark = [needs_mosquitto, needs_spool, pytest.mark.timeout(1800)]
+pytestmark = [needs_mosquitto, pytest.mark.timeout(1800)]
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is not installed; see tests/install-tools"

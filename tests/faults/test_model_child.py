@@ -10,13 +10,7 @@ import pytest
 from broker import needs_mosquitto
 from harness.plant import Plant, pipeline
 
-from agent.models.settings import ModelSettings
-
-pytestmark = [
-    needs_mosquitto,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif("isolation" not in ModelSettings.model_fields, reason="models have no `isolation` yet"),
-]
+pytestmark = [needs_mosquitto, pytest.mark.timeout(900)]
 
 ISOLATED = '[models.apart]\npath = "tiny"\nisolation = "process"\ninvoke_timeout_s = 1\n' + pipeline(
     "apart", model="apart"

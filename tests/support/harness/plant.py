@@ -16,7 +16,6 @@ from line import Agent, write_bundle
 from recording import RecordingProxy
 
 from agent.control import ask
-from agent.mqtt.settings import MqttSettings
 from harness.evidence import Verdict, judge
 from harness.listening import Listener
 from harness.spool_rows import read_rows
@@ -117,11 +116,9 @@ class Plant:
 
     def _configure(self) -> Path:
         path = self.folder / "agent.toml"
-        # A lane in memory is bounded by a number of messages; the spool by its size.
-        queue = "queue_messages = 200000\n" if "queue_messages" in MqttSettings.model_fields else ""
         path.write_text(
             f'[device]\nid = "press"\nlocation = "plant/line"\nstate_dir = "state"\nshutdown_grace_s = {GRACE_S}\n'
-            f'{self._device}\n[mqtt]\nurl = "mqtt://127.0.0.1:{self.way.port}"\n{queue}{self._mqtt}\n{self._tables}',
+            f'{self._device}\n[mqtt]\nurl = "mqtt://127.0.0.1:{self.way.port}"\n{self._mqtt}\n{self._tables}',
             encoding="utf-8",
         )
         return path
