@@ -31,6 +31,7 @@ from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
 from agent.reporter import Reporter
+from agent.spool.desk import SpoolDesk
 from agent.spool.spool import Spool
 from agent.telemetry.clock import KernelClock
 from agent.wiring import wire_pipelines, wire_source
@@ -109,7 +110,9 @@ class App:
             once=once,
         )
         self._jobs = Jobs()
-        self._control = ControlServer(device.state_dir, {"status": self.status})
+        self._control = ControlServer(
+            device.state_dir, {"status": lambda _: self.status(), **SpoolDesk(self._spool).answers()}
+        )
 
     def run(self) -> int:
         """Work until every source has ended or `stop` is called.

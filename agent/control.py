@@ -1,4 +1,4 @@
-"""The control socket: a unix socket in the state directory where the running agent answers `lineside status`.
+"""The control socket: a unix socket in the state directory where the running agent answers `lineside status` and `lineside spool`.
 
 One JSON object a line in each direction. Only the user of the agent and root may connect (mode 0600).
 """
@@ -11,14 +11,17 @@ import os
 import socket
 import socketserver
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from agent.core.errors import AgentUnreachable
+from agent.core.errors import AgentUnreachable, BadData, LinesideError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes a request, gives JSON types."""
 _NAME = "agent.sock"
 _MAX_REQUEST_BYTES = 4096
 _TIMEOUT_S = 5.0
@@ -38,7 +41,13 @@ def _address(state_dir: Path) -> Iterator[str]:
 class ControlServer:
     """Answers questions by name, each in a thread of its own. `start` and `close` belong to the composition."""
 
-    def __init__(self, state_dir: Path, answers: dict[str, Callable[[], dict[str, Any]]]) -> None:
+    def __init__(self, state_dir: Path, answers: dict[str, Answer]) -> None:
+        """Store.
+
+        Args:
+            state_dir: Where the socket will be.
+            answers: By question; each gets the whole request, and may raise LinesideError.
+        """
         self._state_dir = state_dir
         self._answers = answers
         self._server: socketserver.ThreadingUnixStreamServer | None = None
@@ -76,28 +85,38 @@ class ControlServer:
             (self._state_dir / _NAME).unlink(missing_ok=True)
 
 
-def _answer(request: bytes, answers: dict[str, Callable[[], dict[str, Any]]]) -> bytes:
+def _answer(line: bytes, answers: dict[str, Answer]) -> bytes:
     """Whatever comes in, an object goes out."""
     try:
-        answer = answers[json.loads(request)["ask"]]
+        request = json.loads(line)
+        answer = answers[request["ask"]]
     except (ValueError, LookupError, TypeError, RecursionError):
         reply: dict[str, Any] = {"error": "not understood", "known": sorted(answers)}
     else:
-        reply = answer()
+        try:
+            reply = answer(request)
+        except LinesideError as error:
+            reply = {"refused": str(error), "hint": error.hint}
     return json.dumps(reply, default=str).encode() + b"\n"
 
 
-def ask(state_dir: Path, question: str) -> dict[str, Any]:
+def ask(state_dir: Path, question: str, **details: Any) -> dict[str, Any]:
     """Ask the agent that runs on `state_dir`.
+
+    Args:
+        state_dir: Of the agent.
+        question: What it knows by this name.
+        details: JSON types that go with it.
 
     Raises:
         AgentUnreachable: None does, it did not answer within 5 s, or it does not understand.
+        BadData: It understands and will not; says why.
     """
     try:
         with _address(state_dir) as address, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT_S)
             connection.connect(address)
-            connection.sendall(json.dumps({"ask": question}).encode() + b"\n")
+            connection.sendall(json.dumps({"ask": question, **details}).encode() + b"\n")
             with connection.makefile("rb") as reply:
                 answer = json.loads(reply.readline())
     except (OSError, ValueError) as error:
@@ -107,4 +126,6 @@ def ask(state_dir: Path, question: str) -> dict[str, Any]:
         raise AgentUnreachable(
             f"the agent on {state_dir} does not understand {question!r}", hint="is it of this version?"
         )
+    if "refused" in answer:
+        raise BadData(answer["refused"], hint=answer["hint"])
     return answer

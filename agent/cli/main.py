@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from agent.cli import bench, check, demo, doctor, init, model, output, run, status, tap
+from agent.cli import bench, check, demo, doctor, init, model, output, run, spool, status, tap
 
 app = typer.Typer(
     name="lineside",
@@ -16,6 +16,7 @@ app = typer.Typer(
 for command in (demo.demo, init.init, check.check, run.run, status.status, doctor.doctor, tap.tap, bench.bench):
     app.command()(command)
 app.add_typer(model.app, name="model")
+app.add_typer(spool.app, name="spool")
 
 
 @app.callback(invoke_without_command=True)

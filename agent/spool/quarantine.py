@@ -115,7 +115,7 @@ class Quarantine:
             self.count = _count(db)
         return gone
 
-    def list(self) -> list[Quarantined]:
+    def all(self) -> list[Quarantined]:
         """All, oldest first."""
         with self._store.editing() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM quarantine ORDER BY id").fetchall()  # noqa: S608

@@ -241,6 +241,28 @@ class Spool:
             return False
         return True
 
+    def put_back(self, record: Record) -> None:
+        """Send a message of the quarantine after all, behind what waits; comes back when it is in its lane on the disk."""
+        lane = self.backlog if record.lane == "backlog" and self.backlog is not None else self.events
+        record.lane = lane.name
+        with self.changed:
+            self.accept(lane, record)
+        self.flush()
+        with self.changed:
+            lane.admit(record)
+            self.changed.notify_all()
+
+    def ages_s(self) -> dict[str, float]:
+        """How long the oldest message of each lane has waited on the disk, in seconds of running time."""
+        ages_s: dict[str, float] = {}
+        for lane in self.lanes:
+            with self.changed:
+                next_id = lane.cursor + 1
+            rows = self._store.read(lane.name, next_id, 1) if self._store else []
+            if rows:
+                ages_s[lane.name] = round(self.clock_s() - rows[0].at_s, 1)
+        return ages_s
+
     # -- the writer -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

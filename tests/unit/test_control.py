@@ -25,7 +25,7 @@ ANSWER = {"status": {"state": "online"}, "pid": 7}
 def state_dir(tmp_path_factory):
     """With a server that answers `status`."""
     folder = tmp_path_factory.mktemp("state")
-    server = ControlServer(folder, {"status": lambda: ANSWER})
+    server = ControlServer(folder, {"status": lambda _: ANSWER})
     server.start()
     yield folder
     server.close()
@@ -54,12 +54,12 @@ def test_a_slow_answer_holds_up_nobody(tmp_path):
     """Each question has a thread of its own."""
     go, asked = threading.Event(), threading.Event()
 
-    def slow() -> dict[str, object]:
+    def slow(_request) -> dict[str, object]:
         asked.set()
         assert go.wait(10)
         return {"slow": True}
 
-    server = ControlServer(tmp_path, {"slow": slow, "status": lambda: ANSWER})
+    server = ControlServer(tmp_path, {"slow": slow, "status": lambda _: ANSWER})
     server.start()
     answers: list[dict[str, object]] = []
     waiting = threading.Thread(target=lambda: answers.append(ask(tmp_path, "slow")))
@@ -113,7 +113,7 @@ def test_the_state_directory_may_lie_deep(tmp_path):
     deep = tmp_path.joinpath(*["a-long-name-of-a-folder"] * 8)
     deep.mkdir(parents=True)
     assert len(str(deep)) > 107
-    server = ControlServer(deep, {"status": lambda: ANSWER})
+    server = ControlServer(deep, {"status": lambda _: ANSWER})
     server.start()
     try:
         assert ask(deep, "status") == ANSWER
@@ -141,7 +141,7 @@ def test_a_socket_that_a_killed_agent_left_is_replaced(tmp_path):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(tmp_path / "agent.sock"))
     stale.close()
-    server = ControlServer(tmp_path, {"status": lambda: ANSWER})
+    server = ControlServer(tmp_path, {"status": lambda _: ANSWER})
     server.start()
     try:
         assert ask(tmp_path, "status") == ANSWER
