@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import spool_driver
 from power_cut import Disk
 from spool_judge import Said, disorder, lost, open_and_drain
 from strace_log import needs_strace, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [needs_strace, pytest.mark.timeout(600)]
 

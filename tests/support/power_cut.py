@@ -220,7 +220,7 @@ class Disk:
         self._places[place] = offset + call.result
         self._write_at(at, call, offset)
 
-    def _lseek(self, at: int, call: Call) -> None:  # noqa: ARG002 - all have the same arguments
+    def _lseek(self, at: int, call: Call) -> None:
         self._places[call.arguments[0].partition("<")[0]] = call.result
 
     def _write_at(self, at: int, call: Call, offset: int) -> None:
@@ -233,7 +233,7 @@ class Disk:
         if isinstance(node, _File):
             node.change(_Change(call.number(1), None, at))
 
-    def _mmap(self, at: int, call: Call) -> None:  # noqa: ARG002
+    def _mmap(self, at: int, call: Call) -> None:
         path = call.path(4) or ""
         is_written = "PROT_WRITE" in call.arguments[2] and "MAP_SHARED" in call.arguments[3]
         assert not is_written or self._is_ignored(path), f"{path} is written through memory, which is not followed"

@@ -6,6 +6,7 @@ has event N. One line a write, straight to the pipe, so that whoever reads knows
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -22,14 +23,15 @@ SMALL_BYTES = 64 << 10
 
 
 def event(number: int, size_bytes: int = 700) -> Record:
-    """The event with a number; its payload says which, so that a torn one is noticed."""
-    text = f"{number:08d}".encode()
-    return Record(0, "event", "press", "session", number, number, "reject", (text * (size_bytes // 8 + 1))[:size_bytes])
+    """The event with a number; all of its payload says which, so that a torn one is noticed."""
+    text = f"{number:08d} "
+    payload = json.dumps({"seq": text * max(1, (size_bytes - 10) // 9)}).encode()
+    return Record(0, "event", "press", "session", number, number, "reject", payload)
 
 
 def is_whole(record: Record) -> bool:
     """Whether a message is what was accepted."""
-    return record.is_gap or record.payload == event(record.first, len(record.payload)).payload
+    return record.is_gap or set(json.loads(record.payload)["seq"].split()) == {f"{record.first:08d}"}
 
 
 def say(letter: str, number: int) -> None:

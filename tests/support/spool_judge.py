@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def drain(spool: Spool) -> list[Record]:
     while True:
         spool.load()
         with spool.changed:
-            record = spool.events.take(1000)
+            record = spool.events.take(sys.maxsize)
             if record is None:
                 return taken
             spool.events.confirm(record)
