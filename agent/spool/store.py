@@ -47,7 +47,15 @@ _SCHEMA = (
     "INSERT INTO lane VALUES ('event', 0, 0, 0, 0, 0.0), ('backlog', 0, 0, 0, 0, 0.0)",
     f"PRAGMA user_version = {VERSION}",
 )
-_SETTINGS = ("journal_mode = WAL", "journal_size_limit = 4194304", "cache_size = -1024", "temp_store = MEMORY")
+_SETTINGS = (
+    # Before WAL: so there is no `-shm`, memory mapped from a file, of which a full or failing disk ends the process by SIGBUS (seen on
+    # ext4 with blocks of 1 kB, which is what small partitions have). Others must ask the agent, as `lineside spool` does.
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "journal_size_limit = 4194304",
+    "cache_size = -1024",
+    "temp_store = MEMORY",
+)
 _SHRINK_BYTES = 8 << 20
 """An empty file that is larger is made small at the next start."""
 _BUSY_S = 5.0
