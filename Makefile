@@ -4,8 +4,11 @@ VENV ?= .venv
 SECONDS ?= 20
 JOBS ?= 4
 RUNS ?= 5
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
+SOAK_S = $(if $(filter-out file,$(origin SECONDS)),$(SECONDS),$(shell expr $(MINUTES) \* 60))
 
-.PHONY: help demo test bench lint format reference test-tools bench-tools clean
+.PHONY: help demo test faults soak bench lint format reference test-tools bench-tools clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,6 +18,13 @@ demo: $(VENV)/.demo ## Inspect solar cells on a belt for SECONDS (20) seconds
 
 test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+faults: $(VENV)/.test test-tools ## Inject every fault (@@ minutes) and print the table of what it cost; SEED repeats a run
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal tests/faults --faults=all --faults-seed=$(SEED) \
+		--faults-table=build/faults.md $(PYTEST_ARGS)
+
+soak: $(VENV)/.test test-tools ## Mixed faults at random moments for MINUTES (10) or SECONDS; fails on loss, disorder and growth
+	@PYTHONPATH=tests/support $(VENV)/bin/python tests/faults/soak.py --seconds $(SOAK_S) --seed $(SEED) --report build/soak
 
 bench: $(VENV)/.demo bench-tools ## Measure against bounds and peers (45 minutes), or some: BENCH="latency start"
 	@export LINESIDE_TEST_ASSETS="$${LINESIDE_TEST_ASSETS:-$$(cd ../shared/assets 2>/dev/null && pwd)}" && \

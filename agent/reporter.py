@@ -250,7 +250,7 @@ class Reporter:
             "spool": asdict(_spool_health(self._spool)),
             "pipelines": {
                 name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
-                | {"source": runner.settings.source, "model": runner.settings.model}
+                | {"source": runner.settings.source, "model": runner.settings.model, "abandoned": runner.abandoned}
                 for name, runner in pipelines.items()
             },
             "sources": {

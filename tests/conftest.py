@@ -10,3 +10,5 @@ from hypothesis import settings
 settings.register_profile("seeded", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("seeded")
+
+pytest_plugins = ["fault_options"]

@@ -37,7 +37,10 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A broker without persistence. `with Mosquitto() as broker:` starts and ends it."""
+    """A broker, by default without persistence. `with Mosquitto() as broker:` starts and ends it.
+
+    In `options` and `listener_options` (lines of mosquitto.conf) `{folder}` is the broker's own.
+    """
 
     def __init__(
         self, *, options: str = "", listener_options: str = "", anonymous: bool = True, nodelay: bool = True
@@ -54,9 +57,9 @@ class Mosquitto:
                 # Else it drops QoS 0 for a subscriber that is more than 1,000 messages behind.
                 "max_queued_messages 0",
                 f"allow_anonymous {str(anonymous).lower()}",
-                options,
+                options.format(folder=self.folder),
                 f"listener {self.port} 127.0.0.1",
-                listener_options,
+                listener_options.format(folder=self.folder),
                 "",
             ]
         )
@@ -133,7 +136,8 @@ class Proxy:
         self.port = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
         self._clients: list[socket.socket] = []
-        self._is_frozen = False
+        self._frozen: set[socket.socket] = set()
+        self._freezes_new = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -149,6 +153,8 @@ class Proxy:
             self.connections += 1
             self._sockets.append(client)
             self._clients.append(client)
+            if self._freezes_new:
+                self._frozen.add(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -162,14 +168,15 @@ class Proxy:
                 return
             broker = socket.create_connection(("127.0.0.1", self._target))
             self._sockets.append(broker)
-            broker.sendall(first)
-            threading.Thread(target=self._pump, args=(broker, client), daemon=True).start()
-            self._pump(client, broker)
+            if client not in self._frozen:
+                broker.sendall(first)
+            threading.Thread(target=self._pump, args=(broker, client, client), daemon=True).start()
+            self._pump(client, broker, client)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not self._is_frozen:
+                if client not in self._frozen:
                     sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -187,12 +194,16 @@ class Proxy:
         self._clients[-1].sendall(packet)
 
     def freeze(self) -> None:
-        """Swallow everything from now on: the connections stay, and nothing arrives."""
-        self._is_frozen = True
+        """Swallow everything from now on, of new connections too: they stay, and nothing arrives.
+
+        TCP loses nothing in the middle of a stream, so a connection that was frozen is so for good: until it is cut.
+        """
+        self._freezes_new = True
+        self._frozen.update(self._clients)
 
     def thaw(self) -> None:
-        """The end of `freeze`, for what is sent from now on."""
-        self._is_frozen = False
+        """Connections made from now on work again."""
+        self._freezes_new = False
 
     def __enter__(self):
         return self

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import tiny_models
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 CLASSIFIER_TOML = """\
@@ -60,11 +61,21 @@ class Agent:
         *arguments: str,
         env: dict[str, str] | None = None,
         program: tuple[str, ...] = ("-m", "agent"),
+        under: Sequence[str] = (),
     ) -> None:
+        """Start it.
+
+        Args:
+            config: The configuration file; the log is written beside it.
+            arguments: Further ones of `run`.
+            env: Changes of the environment.
+            program: What Python runs.
+            under: A command and its options that runs Python, such as strace.
+        """
         self._log = config.parent / "agent.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, "run", "-c", str(config), *arguments],
+                [*under, sys.executable, *program, "run", "-c", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -14,10 +14,15 @@ _BOUNDARY = "frame"
 
 
 class MjpegServer:
-    """Serves `fps` pictures a second at `url`. `start` after `stop` takes the same port again."""
+    """Serves `fps` pictures a second at `url`. `start` after `stop` takes the same port again.
+
+    Attributes:
+        garbage: Sent in place of each picture, while there is some.
+    """
 
     def __init__(self, *, width: int = 160, height: int = 120, fps: float = 25.0) -> None:
         self.port = 0
+        self.garbage = b""
         self._size = (height, width, 3)
         self._period_s = 1.0 / fps
         self._server: ThreadingHTTPServer | None = None
@@ -56,12 +61,16 @@ class MjpegServer:
         """Send again after `stall`."""
         self._go.set()
 
+    def resize(self, width: int, height: int) -> None:
+        """Send pictures of another size from now on, on the connections that are open too."""
+        self._size = (height, width, 3)
+
     def write_to(self, write, gone: threading.Event) -> None:
         """Send pictures through `write` until it fails or the server stops."""
         number = 0
         while not gone.wait(self._period_s):
             self._go.wait()
-            picture = cv2.imencode(".jpg", np.full(self._size, number % 256, np.uint8))[1].tobytes()
+            picture = self.garbage or cv2.imencode(".jpg", np.full(self._size, number % 256, np.uint8))[1].tobytes()
             write(
                 f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
                 + picture
