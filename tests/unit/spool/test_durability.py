@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
-import sqlite3
 import tempfile
 from collections import defaultdict
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +21,6 @@ from agent.mqtt.ledger import REFUSED, Ledger
 from agent.spool.faults import SpoolUnwritable
 from agent.spool.settings import SpoolSettings
 from agent.spool.spool import Spool
-from agent.spool.store import NAME
 
 WINDOW = 4
 PIPELINES = ("a", "b")
@@ -83,7 +80,7 @@ class Durability(RuleBasedStateMachine):
         lane = self.spool.events
         rows = self.rows()
         assert lane.disk_count == len(rows)
-        assert lane.disk_bytes == sum(row["size"] for row in rows)
+        assert lane.disk_bytes == sum(row.size_bytes for row in rows)
 
     # -- what the world does --------------------------------------------------------------------------------------------
 
@@ -191,7 +188,7 @@ class Durability(RuleBasedStateMachine):
     def crash(self):
         """The process is killed; of what was on its way, any part may have arrived, which the next start does not know."""
         rows = self.rows()
-        again = {(row["session"], row["pipeline"], row["first"]) for row in rows if row["reason"] is None}
+        again = {(row.session, row.pipeline, row.first) for row in rows if not row.is_gap}
         twice = len(again & self.confirmed_since) + len(self.in_flight)
         if self.is_disk_well and self.spool.fault is None:
             assert twice <= WINDOW
@@ -224,11 +221,8 @@ class Durability(RuleBasedStateMachine):
 
     def rows(self):
         """What a new start would find in the file and send."""
-        with closing(sqlite3.connect(self.folder / NAME)) as db:
-            db.row_factory = sqlite3.Row
-            (cursor,) = db.execute("SELECT cursor FROM lane WHERE name = 'event'").fetchone()
-            columns = "id, session, pipeline, first, last, reason, length(payload) + 64 AS size"
-            return db.execute(f"SELECT {columns} FROM event WHERE id > ? ORDER BY id", (cursor,)).fetchall()
+        store = self.spool._store
+        return store.read("event", store._state("event").cursor + 1, 100_000)
 
     @invariant()
     def nothing_that_was_accepted_can_be_lost_now(self):
@@ -238,7 +232,7 @@ class Durability(RuleBasedStateMachine):
         rows = self.rows()
         kept = defaultdict(list)
         for row in rows:
-            kept[row["session"], row["pipeline"]] += range(row["first"], row["last"] + 1)
+            kept[row.session, row.pipeline] += range(row.first, row.last + 1)
         for numbers in kept.values():
             assert numbers == sorted(set(numbers))
         apart = defaultdict(set)
