@@ -91,6 +91,8 @@ class Lane:
         self.purgeable = 0
         self._resume_id: int | None = None
         self._absent = Absent()
+        self._was_gap = False
+        """What was taken last."""
 
     # -- who makes messages -------------------------------------------------------------------------------------------
 
@@ -175,6 +177,7 @@ class Lane:
             if limbo >= window and self.is_durable and (self._on_their_way or self._writing or self.must_record):
                 return None
         self._on_their_way[head.id] = head
+        self._was_gap = head.is_gap
         return self._unsent.popleft()
 
     @property
@@ -197,7 +200,7 @@ class Lane:
             return
         if record.id < 0:
             self._absent.merge(record.pipeline, self._on_their_way)
-        else:
+        elif self._resume_id is None or record.id < self._resume_id:
             self._unsent = deque(sorted([record, *self._unsent], key=lambda waiting: waiting.id))
 
     def _forget(self, record: Record) -> None:
@@ -229,6 +232,8 @@ class Lane:
             return  # the connection was lost meanwhile, or something was given up
         in_hand = {*self._on_their_way, *(record.id for record in self._unsent), *self._ahead}
         self._unsent.extend(row for row in rows if row.id not in in_hand)
+        if self._unsent and self._unsent[0].id > plan.from_id:
+            self._unsent = deque(sorted(self._unsent, key=lambda waiting: waiting.id))
         last_id = rows[-1].id if rows else plan.from_id - 1
         self._resume_id = last_id + 1
         if len(rows) >= plan.limit or self._written_upto != plan.written_upto:
@@ -273,7 +278,10 @@ class Lane:
     @property
     def free_from_id(self) -> int | None:
         """From this id on nothing is in the hands of whoever sends, nor confirmed; None if everything is."""
-        return None if self._resume_id is None else max(self._resume_id, max(self._ahead, default=0) + 1)
+        if self._resume_id is None:
+            return None
+        in_hand = chain(self._ahead, self._on_their_way, (record.id for record in self._unsent))
+        return max(self._resume_id, max(in_hand, default=0) + 1)
 
     @property
     def cursor(self) -> int:
@@ -364,6 +372,8 @@ class Lane:
             self._resume_at(self._unsent[0].id)
             self._unsent.clear()
         records = [record for record in self._unwritten.values() if record.id not in self._on_their_way]
+        if self._was_gap and records and not records[0].is_gap:
+            del records[0]  # behind each gap goes a message, however fast new ones push in
         least = max(len(self._unwritten) - self._capacity, self._capacity // 100, 1) if is_full else 1
         excess = max(0, self._unwritten_bytes - _MEMORY_BYTES + _MEMORY_BYTES // 10 if not is_full else 0)
         outcome = give_up(records, free_bytes=excess, order=self._order, reason=reason, least=least)

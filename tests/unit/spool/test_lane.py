@@ -316,6 +316,37 @@ def test_what_is_on_its_way_is_not_given_up():
     assert [said(record) for record in disk.take()] == [(1, 3, "queue_full"), 4]
 
 
+def test_what_is_given_back_after_memory_was_bounded_keeps_its_place():
+    """It is loaded again with what was made ready before it, and what is on its way is not free to be given up."""
+    disk = LaneOnDisk(3)
+    disk.accept(0, 1, 2)
+    disk.write()
+    disk.lane.connect()
+    disk.load()
+    first, second, third = disk.take()
+    disk.lane.is_durable = False
+    disk.lane.give_back(first)
+    disk.accept(3, 4, 5, 6)
+    assert disk.lane.free_from_id == third.id + 1
+    disk.lane.give_back(second)
+    disk.load()
+    assert [said(record) for record in disk.take()][:2] == [0, 1]
+
+
+def test_behind_each_gap_goes_a_message_however_fast_new_ones_push_in():
+    """Else a line that overflows all the time would only say what is missing."""
+    disk = LaneOnDisk(3, durable=False)
+    disk.lane.connect()
+    sent = []
+    for number in range(0, 30, 3):
+        disk.accept(number, number + 1, number + 2)
+        disk.load()
+        (taken,) = disk.take(1)
+        disk.lane.confirm(taken)
+        sent.append(said(taken))
+    assert sum(isinstance(one, int) for one in sent) >= 5
+
+
 # -- the disk comes and goes --------------------------------------------------------------------------------------------
 
 
