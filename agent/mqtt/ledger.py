@@ -314,7 +314,7 @@ class Ledger:
                 return None
             due_s = [self._outbox.wait_s(now_s)]
             events, backlog = self._events, self._spool.backlog
-            if events.must_record or events.plan_load() is not None:
+            if (events.must_record and events.is_durable) or events.plan_load() is not None:
                 due_s.append(max(0.0, self._events_due_s - now_s))
             elif now_s < self._events_due_s:
                 due_s.append(self._events_due_s - now_s)
@@ -357,19 +357,20 @@ class Ledger:
             self._refused.discard(record.pipeline)
             lane.confirm(record)
             return
+        record.refusals += 1
         if record.is_gap:
-            if record.id:
-                lane.quarantined(record, reason)
+            if record.id > 0:
+                lane.quarantined(record, record.reason or reason)
             else:
                 lane.give_back(record)
             return
-        record.refusals += 1
         is_known = record.pipeline in self._refused
         if reason == REFUSED and not is_final and not is_known and record.refusals < self._spool.settings.refusals:
             self._events_due_s = now_s + _REFUSAL_WAIT_S * 2 ** (record.refusals - 1)
             lane.give_back(record)
             return
-        self._refused.add(record.pipeline)
+        if reason == REFUSED:
+            self._refused.add(record.pipeline)
         if self._spool.set_apart(record, why, now_text()):
             self.quarantined += 1
         else:

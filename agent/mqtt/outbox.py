@@ -172,10 +172,10 @@ class Outbox:
 
     def discard(self, parcel: Parcel, reason: str) -> None:
         """A prediction that was taken can never be sent: count it."""
-        if parcel.is_repeat:
-            self._newest.pop(parcel.pipeline, None)
-        else:
+        if not parcel.is_repeat:
             self.dropped[reason] += 1
+        elif self._newest.get(parcel.pipeline) is parcel:
+            del self._newest[parcel.pipeline]
 
     def _push_out(self, oldest: Parcel) -> None:
         if not oldest.is_event:

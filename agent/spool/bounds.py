@@ -110,24 +110,23 @@ def join(outcome: GivenUp, neighbours: Iterable[Record]) -> list[Record]:
     Returns:
         The old gaps that are no longer needed, or are replaced.
     """
-    taken = []
-    for old in sorted((other for other in neighbours if other.is_gap), key=lambda other: other.id):
-        for place, gap in enumerate(outcome.gaps):
-            is_same = (gap.pipeline, gap.session, gap.reason) == (old.pipeline, old.session, old.reason)
-            if not is_same or old.id in outcome.removed or old.id == gap.id:
-                continue
-            if old.last + 1 == gap.first:
-                outcome.gaps[place] = _gap(gap, gap.reason or "", first=old.first)
-                outcome.removed.append(old.id)
-            elif gap.last + 1 == old.first:
-                outcome.gaps[place] = _gap(old, old.reason or "", first=gap.first)
-                outcome.removed.append(gap.id)
-            else:
-                continue
-            taken.append(old)
-            break
-    outcome.gaps.sort(key=lambda gap: gap.id)
-    return taken
+    replaced = {*outcome.removed, *(gap.id for gap in outcome.gaps)}
+    old = {other.id: other for other in neighbours if other.is_gap and other.id not in replaced}
+    last: dict[tuple[str, str, str | None], Record] = {}
+    joined: dict[int, Record] = {}
+    for gap in sorted([*outcome.gaps, *old.values()], key=lambda gap: gap.id):
+        key = (gap.pipeline, gap.session, gap.reason)
+        before = last.get(key)
+        if before is not None and before.last + 1 == gap.first:
+            joined.pop(before.id, None)
+            outcome.removed.append(before.id)
+            last[key] = joined[gap.id] = _gap(gap, gap.reason or "", first=before.first)
+        else:
+            last[key] = gap
+            if gap.id not in old:
+                joined[gap.id] = gap
+    outcome.gaps = [joined[number] for number in sorted(joined)]
+    return [gap for number, gap in old.items() if number in joined or number in outcome.removed]
 
 
 def _gap(record: Record, reason: str, *, first: int | None = None) -> Record:

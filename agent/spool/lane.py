@@ -8,10 +8,11 @@ before its group is written is never written.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from agent.spool.absent import Absent
 from agent.spool.bounds import give_up
 from agent.spool.record import OVERHEAD_BYTES, LaneName, Record
 from agent.spool.store import LaneState
@@ -57,9 +58,7 @@ class Lane:
         purgeable: Rows on the disk that are confirmed and may be removed.
     """
 
-    def __init__(
-        self, name: LaneName, capacity: int, order: GivesUp, dropped: Counter[str], *, written_first: bool = False
-    ) -> None:
+    def __init__(self, name: LaneName, capacity: int, order: GivesUp, dropped: Counter[str]) -> None:
         """Store.
 
         Args:
@@ -67,7 +66,6 @@ class Lane:
             capacity: Messages that are held in memory without a disk, and from which on who can wait should.
             order: What goes first at a bound.
             dropped: Where messages that are given up are counted, by reason.
-            written_first: A message is sent only after it is on the disk.
         """
         self.name = name
         self.is_durable = False
@@ -76,8 +74,9 @@ class Lane:
         self._capacity = capacity
         self._order = order
         self._dropped = dropped
-        self._written_first = written_first
         self._next_id = 1
+        self._admitted_upto = 0
+        """What has a higher id is not to be sent yet."""
         self._unsent: deque[Record] = deque()
         self._on_their_way: dict[int, Record] = {}
         self._unwritten: dict[int, Record] = {}
@@ -91,8 +90,7 @@ class Lane:
         """Rows that are confirmed although the disk does not say so yet: id to size."""
         self.purgeable = 0
         self._resume_id: int | None = None
-        self._gaps: dict[str, Record] = {}
-        """Of messages that left for quarantine: each comes before what follows in its pipeline."""
+        self._absent = Absent()
 
     # -- who makes messages -------------------------------------------------------------------------------------------
 
@@ -101,7 +99,7 @@ class Lane:
 
         Args:
             record: The message.
-            ready: It may be sent from now on; else `admit` says when.
+            ready: It may be sent from now on; else it may when it is on the disk, or when `admit` says so.
         """
         number = record.id = self._next_id
         self._next_id = number + 1
@@ -109,14 +107,23 @@ class Lane:
             record.is_late = True
         self._unwritten[number] = record
         self._unwritten_bytes += len(record.payload) + OVERHEAD_BYTES
-        if ready:
+        if ready and self._admitted_upto == number - 1:
+            self._admitted_upto = number
+            self._make_ready(record)
+        elif ready:
             self.admit(record)
         if self._unwritten_bytes > _MEMORY_BYTES or (len(self._unwritten) > self._capacity and not self.is_durable):
             self._bound_memory()
         return record
 
     def admit(self, record: Record) -> None:
-        """It may be sent."""
+        """It may be sent, and so may all before it."""
+        ready = [other for other in self._in_memory() if self._admitted_upto < other.id <= record.id]
+        self._admitted_upto = max(self._admitted_upto, record.id)
+        for other in ready:
+            self._make_ready(other)
+
+    def _make_ready(self, record: Record) -> None:
         if self._resume_id is None and self.is_connected and len(self._unsent) < WINDOW:
             self._unsent.append(record)
         else:
@@ -129,7 +136,8 @@ class Lane:
 
     def __len__(self) -> int:
         """Messages and gaps that are not confirmed."""
-        return self._disk_count + len(self._unwritten) + len(self._writing) - len(self._done_while_writing)
+        waiting = self._disk_count + len(self._unwritten) + len(self._writing) - len(self._done_while_writing)
+        return waiting + self._absent.owed
 
     # -- who sends them -----------------------------------------------------------------------------------------------
 
@@ -143,8 +151,7 @@ class Lane:
         waiting = [*self._on_their_way.values(), *self._unsent]
         for record in chain(self._writing.values(), self._unwritten.values()):
             record.is_late = True
-        self._gaps |= {record.pipeline: record for record in waiting if record.id == 0}
-        self._resume_at(min((record.id for record in waiting if record.id), default=None))
+        self._resume_at(min((record.id for record in waiting if record.id > 0), default=None))
         self._on_their_way.clear()
         self._unsent.clear()
 
@@ -155,18 +162,18 @@ class Lane:
             window: So many messages that are on the disk may be sent before it is recorded that they were confirmed; a killed agent
                 sends no more than those twice.
         """
-        if not self._unsent:
-            return None
-        head = self._unsent[0]
-        gap = self._gaps.get(head.pipeline)
+        head = self._unsent[0] if self._unsent else None
+        gap = None if head is None and self._resume_id is not None else self._absent.due(head, self._on_their_way)
         if gap is not None:
-            del self._gaps[head.pipeline]
-            self._on_their_way[-id(gap)] = gap
+            self._on_their_way[gap.id] = gap
             return gap
-        is_on_disk = head.id <= self._written_upto or head.id in self._writing
-        limbo = len(self._ahead) + len(self._done_while_writing) + len(self._on_their_way)
-        if is_on_disk and limbo >= window:
+        if head is None:
             return None
+        if head.id <= self._written_upto or head.id in self._writing:
+            limbo = len(self._ahead) + len(self._done_while_writing) + len(self._on_their_way)
+            # Held back only where that helps: a disk that does not work, or one message that is tried again, must not stop the rest.
+            if limbo >= window and self.is_durable and (self._on_their_way or self._writing or self.must_record):
+                return None
         self._on_their_way[head.id] = head
         return self._unsent.popleft()
 
@@ -180,34 +187,24 @@ class Lane:
         self._forget(record)
 
     def quarantined(self, record: Record, reason: str) -> None:
-        """It is kept elsewhere, or nowhere; a gap that gives the reason stands in its place, before whatever follows in its pipeline."""
+        """It is kept elsewhere, or is a gap that was refused; a gap stands in its place, before whatever follows in its pipeline."""
         self._forget(record)
-        self._announce(replace(record, id=0, payload=b"", decision=None, reason=record.reason or reason))
-
-    def _announce(self, gap: Record) -> None:
-        """Have a gap precede what follows in its pipeline; one that waits there already becomes one with it if they touch."""
-        other = self._gaps.get(gap.pipeline)
-        if other is not None and other.session == gap.session:
-            if other.last + 1 == gap.first:
-                gap.first = other.first
-            elif gap.last + 1 == other.first:
-                gap.last = other.last
-        self._gaps[gap.pipeline] = gap
+        self._absent.add(record, reason, self._on_their_way)
 
     def give_back(self, record: Record) -> None:
         """It was not taken: it is next again, or it is a gap that waits for what follows."""
-        if record.id == 0:
-            self._on_their_way.pop(-id(record), None)
-            self._announce(record)
-        elif self._on_their_way.pop(record.id, None) is not None:
+        if self._on_their_way.pop(record.id, None) is None:
+            return
+        if record.id < 0:
+            self._absent.merge(record.pipeline, self._on_their_way)
+        else:
             self._unsent = deque(sorted([record, *self._unsent], key=lambda waiting: waiting.id))
 
     def _forget(self, record: Record) -> None:
-        if record.id == 0:
-            self._on_their_way.pop(-id(record), None)
-            return
         self._on_their_way.pop(record.id, None)
-        if record.id in self._unwritten:
+        if record.id < 0:
+            self._absent.confirm(record)
+        elif record.id in self._unwritten:
             del self._unwritten[record.id]
             self._unwritten_bytes -= record.size_bytes
         elif record.id in self._writing:
@@ -230,15 +227,17 @@ class Lane:
         """Make ready what was read by a plan, and what follows in memory."""
         if self._resume_id != plan.from_id:
             return  # the connection was lost meanwhile, or something was given up
-        self._unsent.extend(rows)
+        in_hand = {*self._on_their_way, *(record.id for record in self._unsent), *self._ahead}
+        self._unsent.extend(row for row in rows if row.id not in in_hand)
         last_id = rows[-1].id if rows else plan.from_id - 1
         self._resume_id = last_id + 1
         if len(rows) >= plan.limit or self._written_upto != plan.written_upto:
             return
-        if self._written_first and self.is_durable:
-            self._resume_id = next((record.id for record in self._in_memory() if record.id > last_id), None)
-            return
-        follow = [record for record in self._in_memory() if record.id > last_id]
+        follow = [
+            record
+            for record in self._in_memory()
+            if last_id < record.id <= self._admitted_upto and record.id not in in_hand
+        ]
         self._unsent.extend(islice(follow, plan.limit))
         self._resume_id = follow[plan.limit].id if len(follow) > plan.limit else None
 
@@ -273,14 +272,14 @@ class Lane:
 
     @property
     def free_from_id(self) -> int | None:
-        """From this id on nothing is in the hands of whoever sends; None if everything is."""
-        return self._resume_id
+        """From this id on nothing is in the hands of whoever sends, nor confirmed; None if everything is."""
+        return None if self._resume_id is None else max(self._resume_id, max(self._ahead, default=0) + 1)
 
     @property
     def cursor(self) -> int:
         """Everything up to this id is confirmed or given up."""
-        lowest = [*self._on_their_way.keys() - {0}, *islice(self._unwritten, 1)]
-        lowest = [number for number in lowest if number > 0]
+        lowest = [number for number in self._on_their_way if number > 0]
+        lowest += islice(self._unwritten, 1)
         lowest += [record.id for record in self._pending_writes()[:1]]
         lowest += [self._unsent[0].id] if self._unsent else []
         lowest += [self._resume_id] if self._resume_id is not None else []
@@ -328,8 +327,19 @@ class Lane:
             if room.put:
                 self._written_upto = max(self._written_upto, room.put[-1].id)
             self._dropped.update(room.lost)
+            self._admit_written(room)
         self._writing, self._done_while_writing = {}, set()
         self._bound_memory()
+
+    def _admit_written(self, room: Room) -> None:
+        """What was to be on the disk first may be sent now, in the form that it has there."""
+        last_id = max(self._writing, default=0)
+        if last_id <= self._admitted_upto:
+            return
+        ready = [record for record in room.put if record.id > self._admitted_upto]
+        self._admitted_upto = last_id
+        for record in ready:
+            self._make_ready(record)
 
     def recorded(self, state: LaneState, *, purged: bool) -> None:
         """The disk says so now."""
@@ -374,14 +384,24 @@ class Lane:
 
     # -- the disk comes and goes --------------------------------------------------------------------------------------
 
-    def attach(self, state: LaneState) -> None:
-        """The disk is there, with what earlier sessions left; what is in memory comes behind it."""
+    def attach(self, state: LaneState, *, clock_s: float = 0.0) -> None:
+        """The disk is there, with what earlier sessions left; what is in memory comes behind it.
+
+        Args:
+            state: What the file says.
+            clock_s: How far the spool's clock goes forward, as it goes on from what the file says.
+        """
         shift = state.last_id
-        for record in {*self._unwritten.values(), *self._unsent, *self._on_their_way.values(), *self._gaps.values()}:
-            record.id += shift if record.id else 0
+        if self._unsent:
+            self._resume_at(self._unsent[0].id)
+        for record in {*self._unwritten.values(), *self._unsent, *self._on_their_way.values(), *self._absent}:
+            record.id += shift if record.id > 0 else -shift
+            record.at_s += clock_s
+        self._unsent.clear()
         self._unwritten = {record.id: record for record in self._unwritten.values()}
-        self._on_their_way = {record.id or -id(record): record for record in self._on_their_way.values()}
+        self._on_their_way = {record.id: record for record in self._on_their_way.values()}
         self._next_id += shift
+        self._admitted_upto += shift
         if self._resume_id is not None:
             self._resume_id += shift
         self._disk_count, self._disk_bytes = state.count, state.size_bytes
@@ -405,6 +425,7 @@ class Lane:
         self._unwritten_bytes = size_of(kept.values())
         self._writing, self._done_while_writing = {}, set()
         self._next_id = max([self._next_id, *(number + 1 for number in kept)])
+        self._admitted_upto = self._next_id - 1
         self._disk_count = self._disk_bytes = self._written_upto = self.purgeable = 0
         self._ahead = {}
         self._resume_at(next((number for number in self._unwritten if number not in sending), None))

@@ -72,7 +72,8 @@ def make_room(
         rows.sort(key=lambda row: row.id)
     outcome = give_up([*rows, *candidates], free_bytes=excess_bytes, order=order, reason=SPOOL_FULL)
     if order == "decision":
-        rows += join(outcome, [neighbour for gap in outcome.gaps for neighbour in store.neighbours(gap)])
+        beside = [other for gap in outcome.gaps for other in store.neighbours(gap)]
+        rows += join(outcome, [other for other in beside if from_id is not None and other.id >= from_id])
     return _room(group, rows, outcome, SPOOL_FULL)
 
 

@@ -85,7 +85,7 @@ class Spool:
         self.quarantine: Quarantine | None = None
         self.damaged = 0
         written_first = self.settings.flush_ms == 0 and folder is not None
-        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped, written_first=written_first)
+        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped)
         self.backlog = (
             Lane("backlog", capacity, self.settings.backlog_gives_up, self.dropped)
             if self.settings.backlog == "keep"
@@ -175,11 +175,10 @@ class Spool:
 
     def commit(self, record: Record) -> None:
         """Without the lock, after `accept`: with `flush_ms = 0` come back when the message is on the disk, or the disk fails."""
-        if self.is_written_first:
-            if self.fault is None or time.monotonic() >= self._retry_at_s:
-                self.flush()
-            with self.changed:
-                self.events.admit(record)
+        if self.is_written_first and (self.fault is None or time.monotonic() >= self._retry_at_s):
+            self.flush()
+        with self.changed:
+            self.events.admit(record)
 
     # -- who sends them -------------------------------------------------------------------------------------------------
 
@@ -206,7 +205,12 @@ class Spool:
             lane.adopt(plan, rows)
 
     def record_confirmations(self) -> bool:
-        """Put down what was confirmed, unless the disk is busy; False if it was. Without the lock."""
+        """Put down what was confirmed, unless the disk is busy; False if it was. Without the lock.
+
+        While the disk fails, the writer tries it again in its own time, and nobody waits.
+        """
+        if self.fault is not None and time.monotonic() < self._retry_at_s:
+            return True
         for lane in self.lanes:
             with self.changed:
                 if not lane.must_record:
@@ -381,9 +385,10 @@ class Spool:
 
     def _attach(self, store: Store) -> None:
         with self.changed:
+            clock_base_s = max(self._clock_base_s, *(state.clock_s for state in store.states.values()))
             for lane in self.lanes:
-                lane.attach(store.states[lane.name])
-            self._clock_base_s = max(self._clock_base_s, *(state.clock_s for state in store.states.values()))
+                lane.attach(store.states[lane.name], clock_s=clock_base_s - self._clock_base_s)
+            self._clock_base_s = clock_base_s
         self._store = store
         self.quarantine = Quarantine(store, self.settings.quarantine_messages)
         waiting = sum(state.count for state in store.states.values())
