@@ -1,8 +1,9 @@
 """The composition root: the only file that knows every part, and the order in which they start and stop.
 
+Its main loop is what systemd's watchdog watches; it looks after everything that may hang, so it must never wait for any of it.
+
 Start: state lock, spool, publisher, models (each in its pipeline's thread), then, once the broker answered or 5 s have passed, the
-sources, and last what is not needed for the first prediction. Stop: sources, pipelines, `stopped`, drain,
-spool.
+sources, and last what is not needed for the first prediction. Stop: sources, pipelines, `stopped`, drain, spool.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent import __version__
+from agent.caretaker import Caretaker, measured
+from agent.commands.assembly import make_desk
 from agent.control import ControlServer
 from agent.core.errors import ConfigInvalid, LinesideError
 from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
+from agent.core.supervision import Supervised
 from agent.core.times import new_id
 from agent.core.topics import Topics
 from agent.jobs import Jobs
@@ -27,17 +31,26 @@ from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
+from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
+from agent.pipeline.picture import jpeg
+from agent.pipeline.shift import Patience
 from agent.reporter import Reporter
+from agent.service import Service
 from agent.spool.desk import SpoolDesk
 from agent.spool.spool import Spool
+from agent.supervisor import Supervisor
 from agent.telemetry.clock import KernelClock
+from agent.telemetry.systemd import Notifier
 from agent.wiring import wire_pipelines, wire_source
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.core.incoming import Incoming
+    from agent.core.messages import AgentState
+    from agent.core.supervision import Plan
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
 
@@ -48,7 +61,7 @@ FIRST_CONNECTION_S = 5.0
 ONCE_S = 60.0
 """How long `--once` waits for one prediction of every pipeline."""
 _CHECK_S = 0.5
-"""How often sources are looked at from outside; here and not in a job, which would cost 0.3 % of a core."""
+"""How often everything is looked at from outside; here and not in a job, which would cost 0.3 % of a core."""
 _SETTLE_S = 1.0
 """From the sources' start to that of the jobs: the first prediction is out by then."""
 _FIRST_HEALTH_S = 1.0
@@ -72,6 +85,7 @@ class App:
         self._spool = Spool(
             settings.spool, device.state_dir, capacity=settings.mqtt.queue_messages, on_fault=self._disk_changed
         )
+        hearing = Hearing(self._topics.commands, self._command_came, self._command_trouble)
         self._publisher = Publisher(
             settings.mqtt,
             self._topics,
@@ -81,9 +95,11 @@ class App:
             spool=self._spool,
             on_link=self._link_changed,
             on_drop=self._message_dropped,
+            hearing=hearing if settings.commands.allow else None,
         )
+        clock = KernelClock()
         self._reporter = Reporter(
-            self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir
+            self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir, clock=clock
         )
         self._shelf = ModelShelf(
             settings.models,
@@ -105,10 +121,31 @@ class App:
             demands,
             load=self._shelf.load,
             sink=self._publisher,
-            identity=Identity(device.id, self._session, KernelClock()),
+            identity=Identity(device.id, self._session, clock),
             on_change=self._pipeline_changed,
             once=once,
+            patience=_patience(settings),
         )
+        self._desk = make_desk(
+            settings.commands,
+            self._pipelines,
+            topics=self._topics,
+            session=self._session,
+            state_dir=device.state_dir,
+            answer=self._publisher.answer,
+            on_note=self._reporter.note,
+            jpeg=jpeg,
+        )
+        self._reporter.commands = self._command_counts
+        self._caretaker = Caretaker(
+            settings.limits, self._pipelines, self._reporter.reasons, lambda: measured(device.state_dir)
+        )
+        parts: list[object] = [*self._sources.values(), *self._pipelines.values(), self._publisher]
+        self._supervisor = Supervisor(
+            [part for part in parts if isinstance(part, Supervised)], settings.supervision.limits(), self._part_planned
+        )
+        self._service = Service(Notifier.of(os.environ), self._pipelines, self._sources, self._publisher)
+        self._last_word: AgentState = "stopped"
         self._jobs = Jobs()
         self._control = ControlServer(
             device.state_dir, {"status": lambda _: self.status(), **SpoolDesk(self._spool).answers()}
@@ -143,6 +180,11 @@ class App:
             )
         return code or (_UNDELIVERED if undelivered else 0)
 
+    @property
+    def hangs(self) -> bool:
+        """Whether threads hang that were given up: the end of the interpreter might wait for them."""
+        return self._supervisor.hanging > 0
+
     def stop(self) -> None:
         """Ask for the end. Returns at once."""
         self._stopping = True
@@ -153,6 +195,8 @@ class App:
         self._spool.open()
         self._spool.start()
         self._reporter.born()
+        if self._settings.commands.allow:
+            self._desk.start()
         self._publisher.start()
         self._open_control()
         for pipeline in self._pipelines.values():
@@ -163,8 +207,10 @@ class App:
                 return
         for source in self._sources.values():
             source.start()
+        self._service.ready(time.monotonic())
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
+        self._jobs.every(self._settings.limits.check_interval_s, "limits", self._caretaker.look)
 
     def _open_control(self) -> None:
         """Without the socket the agent works as well; only those who ask it by hand get no answer."""
@@ -192,8 +238,19 @@ class App:
                 settled = True
                 self._settle()
             self._wake.wait(_CHECK_S)
-            self._check_sources()
+            self._look(time.monotonic())
+            if why := self._supervisor.beyond_help:
+                return self._give_up(why)
         return 0
+
+    def _give_up(self, why: str) -> int:
+        """The agent ends to be started afresh. It was not asked to, so its last word is that of the will, with the reason."""
+        log.critical(
+            "%s; the agent ends", why, extra={"hint": "systemd starts it again; if it comes back, see the driver"}
+        )
+        self._reporter.reasons.set("supervision", why)
+        self._last_word = "offline"
+        return LinesideError.exit_code
 
     def _settle(self) -> None:
         """Do what the first prediction need not wait for."""
@@ -206,7 +263,12 @@ class App:
     def _exit_code(self) -> int | None:
         return exit_code(
             [
-                PipelineFate(ended=p.state == "ended", worked=p.name in self._worked, fault=p.fault)
+                PipelineFate(
+                    ended=p.state == "ended",
+                    worked=p.name in self._worked,
+                    # what crashed or hung, and starts again, is not at its end
+                    fault=None if p.state != "failed" or self._supervisor.is_mending(p) else p.fault,
+                )
                 for p in self._pipelines.values()
             ],
             [SourceFate(ended=s.ended, fault=s.fault) for s in self._sources.values()],
@@ -215,7 +277,9 @@ class App:
     def _shut_down(self, grace_s: float) -> int:
         """End everything in the order of the data; the number of messages that stayed undelivered."""
         until_s = time.monotonic() + grace_s
+        self._service.stopping(grace_s)
         self._jobs.close()
+        self._desk.close()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -224,18 +288,29 @@ class App:
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
         self._report_health()
-        undelivered = self._publisher.stop(self._reporter.status("stopped"), max(0.5, until_s - time.monotonic()))
+        undelivered = self._publisher.stop(self._reporter.status(self._last_word), max(0.5, until_s - time.monotonic()))
         self._spool.close()
         self._control.close()
         return undelivered
 
-    def _check_sources(self) -> None:
-        now_s = time.monotonic()
+    def _look(self, now_s: float) -> None:
+        """See what hangs or has gone stale, then say how all is."""
+        self._supervisor.check(now_s)
         for source in self._sources.values():
             source.check(now_s)
+        self._service.tick(now_s)
 
     def _report_health(self) -> None:
-        self._reporter.health(self._pipelines, self._sources, self._settings.device.health_interval_s)
+        self._reporter.health(
+            self._pipelines,
+            self._sources,
+            self._settings.device.health_interval_s,
+            abandoned=self._supervisor.abandoned,
+        )
+
+    def _part_planned(self, part: Supervised, plan: Plan | None) -> None:
+        if part.kind == "sink":  # sources and pipelines speak for themselves
+            self._reporter.sink(part.name, plan)
 
     def _source_changed(self, source: SourceRunner) -> None:
         self._reporter.source(source.name, source.status)
@@ -258,6 +333,22 @@ class App:
     def _message_dropped(self, reason: str, sentence: str) -> None:
         self._reporter.drop(reason, sentence)
 
+    def _command_came(self, incoming: Incoming) -> None:
+        self._desk.put(incoming)
+
+    def _command_trouble(self, cause: str, sentence: str | None) -> None:
+        self._reporter.command_trouble(cause, sentence)
+
+    def _command_counts(self) -> dict[str, int]:
+        counts, unanswered = self._desk.counts, self._publisher.unanswered
+        return counts | {"unanswered": unanswered} if unanswered else counts
+
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
         return self._reporter.snapshot(self._pipelines, self._sources) | {"pid": os.getpid()}
+
+
+def _patience(settings: AgentSettings) -> Patience:
+    """A model may have to wait until those of all other pipelines were tried."""
+    stall_s, trial_s = settings.supervision.stall_after_s, settings.runtime.trial_timeout_s
+    return Patience(stall_s, stall_s + trial_s * len(settings.pipelines))

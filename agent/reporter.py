@@ -13,16 +13,18 @@ from agent.core.messages import Health, ModelState, PipelineHealth, SourceState,
 from agent.core.times import now_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.core.findings import Finding
     from agent.core.messages import AgentState, ModelVersion, SourceStateName
+    from agent.core.supervision import Plan
     from agent.core.topics import Topics
     from agent.mqtt.publisher import LinkState, Publisher
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner, SourceStatus
     from agent.spool.spool import Spool
+    from agent.telemetry.clock import KernelClock
     from agent.telemetry.machine import Machine, MachineFigures
 
 _FAULTY: dict[SourceStateName, str] = {
@@ -39,12 +41,22 @@ _SNAPSHOT_S = 10.0
 class Reporter:
     """Keeps what was last said about each part, and says what changes. Any thread."""
 
-    def __init__(self, topics: Topics, publisher: Publisher, spool: Spool, *, session: str, state_dir: Path) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        publisher: Publisher,
+        spool: Spool,
+        *,
+        session: str,
+        state_dir: Path,
+        clock: KernelClock,
+    ) -> None:
         self._topics = topics
         self._publisher = publisher
         self._spool = spool
         self._session = session
         self._state_dir = state_dir
+        self._clock = clock
         self._started_s = time.monotonic()
         self._state: AgentState = "online"
         self._since = now_text()
@@ -55,6 +67,9 @@ class Reporter:
         self._sources: dict[str, SourceState] = {}
         self._models: dict[str, ModelState] = {}
         self.reasons = Reasons(self._health_changed)
+        self.notes = Reasons(self._health_changed)
+        self.commands: Callable[[], dict[str, int]] = dict
+        """Gives the counts of commands; set by the composition."""
 
     def status(self, state: AgentState | None = None) -> Status:
         """The status now, or the given one, such as `stopped`."""
@@ -66,6 +81,7 @@ class Reporter:
             since=now_text() if state else self._since,
             agent=__version__,
             reasons=reasons,
+            notes=self.notes.all(),
         )
 
     def born(self) -> None:
@@ -124,8 +140,8 @@ class Reporter:
 
     def pipeline(self, runner: PipelineRunner) -> None:
         """A pipeline changed its state."""
-        if runner.state == "failed":
-            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} failed: {runner.fault}")
+        if runner.fault is not None:
+            self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} {runner.state}: {runner.fault}")
         else:
             self.reasons.clear(f"pipeline/{runner.name}")
 
@@ -140,6 +156,14 @@ class Reporter:
             self._link = (link, time.monotonic())
             if link.state in ("refused", "taken_over"):
                 self.reasons.set("mqtt", f"mqtt: {link.sentence} (at {now_text()})")
+
+    def note(self, cause: str, sentence: str | None) -> None:
+        """Something was changed by command: no fault, and yet nobody should overlook it. None: it is as configured again."""
+        self.notes.tell(cause, sentence)
+
+    def command_trouble(self, cause: str, sentence: str | None) -> None:
+        """Commands cannot be heard or answered as they should; None when they can again."""
+        self.reasons.tell(f"commands/{cause}", sentence and f"commands: {sentence}")
 
     def _forgive_link(self) -> None:
         with self._link_lock:
@@ -160,10 +184,31 @@ class Reporter:
         else:
             self.reasons.set(cause, sentence)
 
+    def sink(self, name: str, plan: Plan | None) -> None:
+        """A sink hung and waits for its next try, or is given a fresh thread (None)."""
+        if plan is not None and plan.failed:
+            self.reasons.set(
+                f"sink/{name}", f"sink {name} failed: it hung too often, tried again in {plan.delay_s:g} s"
+            )
+        elif plan is None:
+            self.reasons.clear(f"sink/{name}")
+
     def health(
-        self, pipelines: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner], window_s: float
+        self,
+        pipelines: Mapping[str, PipelineRunner],
+        sources: Mapping[str, SourceRunner],
+        window_s: float,
+        *,
+        abandoned: int,
     ) -> None:
-        """Publish the figures of the last `window_s` seconds; called once in so many."""
+        """Publish the figures of the last `window_s` seconds; called once in so many.
+
+        Args:
+            pipelines: By name.
+            sources: By name.
+            window_s: See above.
+            abandoned: Threads of all parts that were given up since the start.
+        """
         self._forgive_link()
         figures = self._figures()
         self._publisher.health(
@@ -183,7 +228,10 @@ class Reporter:
                 queued_messages=self._publisher.queued,
                 spool=_spool_health(self._spool),
                 dropped_messages=self._publisher.dropped,
-                abandoned_threads=sum(source.abandoned for source in sources.values()),
+                abandoned_threads=abandoned,
+                commands=self.commands(),
+                clock=self._clock(),
+                clock_jumps=self._clock.jumps,
             )
         )
 
@@ -202,13 +250,14 @@ class Reporter:
             "spool": asdict(_spool_health(self._spool)),
             "pipelines": {
                 name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
-                | {"source": runner.settings.source, "model": runner.settings.model}
+                | {"source": runner.settings.source, "model": runner.settings.model, "abandoned": runner.abandoned}
                 for name, runner in pipelines.items()
             },
             "sources": {
                 name: asdict(state) | {"frames": sources[name].frames, "abandoned": sources[name].abandoned}
                 for name, state in self._sources.copy().items()
             },
+            "commands": self.commands(),
             "models": {name: asdict(state) for name, state in self._models.copy().items()},
         }
 
@@ -235,7 +284,11 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         predictions=runner.figures.predictions,
         drops=runner.drops() | unreadable,
         stale=runner.late,
+        child_restarts=runner.child_restarts,
         reason=str(runner.fault) if runner.fault else None,
+        holds=sorted(runner.intake.holds),
+        set=runner.tuning.changes,
+        slowed_to_hz=runner.intake.slowed_to_hz,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agent.pipeline.intake import Intake
 from agent.pipeline.motion import MotionGate
 from agent.pipeline.runner import Feed, PipelineRunner
+from agent.pipeline.shift import Patience
 from agent.sources.catalog import make_source
 from agent.sources.runner import RunnerPolicy, SourceRunner
 
@@ -65,6 +66,7 @@ def wire_pipelines(
     identity: Identity,
     on_change: Callable[[PipelineRunner], None] = lambda _: None,
     once: bool = False,
+    patience: Patience = Patience(),  # noqa: B008 - it is a constant
 ) -> dict[str, PipelineRunner]:
     """The runners of pipelines, each subscribed to its source.
 
@@ -77,12 +79,18 @@ def wire_pipelines(
         identity: What stands in every message.
         on_change: See `PipelineRunner`.
         once: See `PipelineRunner`.
+        patience: See `PipelineRunner`.
     """
     readers = Counter(settings.source for settings in pipelines.values())
     runners = {}
     for name, settings in pipelines.items():
         source = sources[settings.source]
-        intake = Intake(MotionGate(settings.motion, settings.seen) if settings.motion else None, seen=settings.seen)
+        intake = Intake(
+            MotionGate(settings.motion, settings.seen) if settings.motion else None,
+            seen=settings.seen,
+            max_rate_hz=settings.max_rate_hz,
+            waits=not source.live,
+        )
         box = source.subscribe(name, intake.admit)
         runners[name] = PipelineRunner(
             name,
@@ -93,6 +101,7 @@ def wire_pipelines(
             identity=identity,
             on_change=on_change,
             once=once,
+            patience=patience,
         )
         if settings.source in demands:
             demands[settings.source].add(runners[name])

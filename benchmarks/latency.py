@@ -92,21 +92,21 @@ def _agent(ctx: Context, broker: Broker, home: agent.Home, size: str, qos: int, 
 def beyond_invoke_ms(arrived_ns: int, payload: str) -> float:
     """Milliseconds from `captured_at` to the arrival, without the interpreter's own time."""
     prediction = json.loads(payload)
-    return arrived_ns / 1e6 - _ms(prediction["captured_at"]) - float(prediction["latency_ms"]["invoke"])
+    return arrived_ns / 1e6 - milliseconds(prediction["captured_at"]) - float(prediction["latency_ms"]["invoke"])
 
 
 def _steps_ms(arrived_ns: int, payload: str) -> dict[str, float]:
     """Milliseconds of each step but the invoke."""
     prediction = json.loads(payload)
-    latency, published_ms = prediction["latency_ms"], _ms(prediction["published_at"])
+    latency, published_ms = prediction["latency_ms"], milliseconds(prediction["published_at"])
     return {
         **{step: float(latency[step]) for step in ("wait", "pre", "post")},
-        "to the stamp": published_ms - _ms(prediction["captured_at"]) - float(latency["total"]),
+        "to the stamp": published_ms - milliseconds(prediction["captured_at"]) - float(latency["total"]),
         "on the way": arrived_ns / 1e6 - published_ms,
     }
 
 
-def _ms(text: str) -> float:
+def milliseconds(text: str) -> float:
     """Milliseconds since the epoch of a time as messages have it."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e3
 

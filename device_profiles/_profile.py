@@ -12,6 +12,8 @@ CpuFlag = Literal["neon", "asimd", "asimddp", "i8mm", "sse4_1", "avx2", "avx512f
 Source = Annotated[str, Field(pattern=r"^(specification|measurement|estimate): \S")]
 """Where a value comes from: a text that begins with one of these three words."""
 
+_BEFORE_IT_THROTTLES_C = 2.0
+"""The agent's own measures begin so much below the temperature from which the chip slows everything down."""
 _SECTIONS = ("match", "runtime", "camera", "limits")
 
 
@@ -103,7 +105,8 @@ class Limits(_Table):
     memory_bytes: int = Field(ge=64 << 20)
     """Memory to set aside for the agent with that many streams."""
     throttle_c: float | None = Field(default=None, gt=0, lt=150)
-    """Temperature of the chip from which it slows down, in °C; None where it differs from machine to machine."""
+    """Temperature of the chip from which it slows down, in °C; None where it differs from machine to machine. The configuration's
+    `limits.max_temperature_c` lies 2 °C below it by default."""
 
 
 class Profile(_Table):
@@ -141,12 +144,13 @@ class Profile(_Table):
         )
 
     def settings(self) -> dict[str, Any]:
-        """Defaults for the configuration: nested, plain, and new at each call; keys as in `[runtime]`."""
+        """Defaults for the configuration: nested, plain, and new at each call; keys as in `[runtime]` and `[limits]`."""
         delegates = [delegate.model_dump(exclude_unset=True) for delegate in self.runtime.delegates]
-        return {
-            "runtime": {
-                "threads": self.runtime.threads,
-                "lone_threads": self.runtime.lone_threads,
-                "delegates": delegates,
-            }
+        runtime = {
+            "threads": self.runtime.threads,
+            "lone_threads": self.runtime.lone_threads,
+            "delegates": delegates,
         }
+        throttle_c = self.limits.throttle_c
+        limits = {} if throttle_c is None else {"max_temperature_c": throttle_c - _BEFORE_IT_THROTTLES_C}
+        return {"runtime": runtime, "limits": limits}

@@ -14,6 +14,7 @@ from agent.core.times import now_text
 from agent.mqtt.encoding import encode
 from agent.mqtt.outbox import Parcel
 from agent.mqtt.stored import sendable, stored
+from agent.supervisor import Supervisor
 from agent.wiring import wire_pipelines
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def run(
     """
     sink = CountingSink(pipelines)
     runners = wire_pipelines(pipelines, sources, demands or {}, load=load, sink=sink, identity=identity)
+    supervisor = Supervisor(sources.values())
     for runner in runners.values():
         runner.start()
     try:
@@ -131,15 +133,20 @@ def run(
         for source in sources.values():
             source.start()
 
+        def look(now_s: float) -> None:
+            supervisor.check(now_s)
+            for source in sources.values():
+                source.check(now_s)
+
         def is_at_work(name: str) -> bool:
             runner = runners[name]
             return bool(sink.tallies[name].times_s or _fault(runner, sources[runner.settings.source]))
 
-        _until(lambda: all(map(is_at_work, runners)), FIRST_PREDICTION_S, sources)
-        _until(lambda: False, warm_up_s(seconds), sources)
+        _until(lambda: all(map(is_at_work, runners)), FIRST_PREDICTION_S, look)
+        _until(lambda: False, warm_up_s(seconds), look)
         before = {name: _drops(runner, sources) for name, runner in runners.items()}
         begin_s, begin_cpu_s = time.monotonic(), time.process_time()
-        _until(lambda: False, seconds if any(t.times_s for t in sink.tallies.values()) else 0.0, sources)
+        _until(lambda: False, seconds if any(t.times_s for t in sink.tallies.values()) else 0.0, look)
         end_s, end_cpu_s = time.monotonic(), time.process_time()
         after = {name: _drops(runner, sources) for name, runner in runners.items()}
         faults = {name: _fault(runner, sources[runner.settings.source]) for name, runner in runners.items()}
@@ -157,7 +164,7 @@ def run(
     )
 
 
-def _until(is_done: Callable[[], bool], timeout_s: float, sources: Mapping[str, SourceRunner] | None = None) -> None:
+def _until(is_done: Callable[[], bool], timeout_s: float, look: Callable[[float], None] = lambda _: None) -> None:
     """Wait, and look after the sources meanwhile, as the agent does."""
     until_s = time.monotonic() + timeout_s
     check_s = time.monotonic() + _CHECK_S
@@ -165,8 +172,7 @@ def _until(is_done: Callable[[], bool], timeout_s: float, sources: Mapping[str, 
         time.sleep(min(_POLL_S, until_s - now_s))
         if now_s >= check_s:
             check_s = now_s + _CHECK_S
-            for source in (sources or {}).values():
-                source.check(now_s)
+            look(now_s)
 
 
 def _stop(runners: Mapping[str, PipelineRunner], sources: Mapping[str, SourceRunner]) -> None:

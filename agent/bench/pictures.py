@@ -12,6 +12,7 @@ import numpy as np
 from agent.bench.figures import SourceFigures, rate_hz
 from agent.sources.opencv import arrived
 from agent.sources.runner import RunnerPolicy, SourceRunner
+from agent.supervisor import Supervisor
 from agent.wiring import wire_source
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ def look_at(
 
     runner = wire_source(name, endless(settings))
     runner.subscribe("bench", admit)
+    supervisor = Supervisor([runner])
     runner.start()
     until_s = time.monotonic() + FIRST_PICTURE_S
     while not times_s and runner.fault is None and not runner.ended and time.monotonic() < until_s:
         time.sleep(_POLL_S)
-        runner.check(time.monotonic())
+        supervisor.check(time.monotonic())
     if times_s:
         time.sleep(seconds)
     fault = runner.fault

@@ -20,7 +20,8 @@ _INTRODUCTION = """\
 
 `device.profile = "auto"` takes the profile that fits the machine; a name takes that one. Of a profile, `[runtime]` gives defaults to
 the configuration, and `[camera]` gives width, height, fps and fourcc to cameras that are devices (`/dev/video0`, not streams).
-Whatever stands in the configuration wins. `[limits]` is for people: what to expect of such a machine.
+Whatever stands in the configuration wins. Of `[limits]`, `throttle_c` less 2 °C is the default of `limits.max_temperature_c`; the rest
+is for people: what to expect of such a machine.
 
 Each value says where it comes from: a specification, a measurement, or an estimate that nobody has checked on that device yet.
 """

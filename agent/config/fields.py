@@ -100,7 +100,8 @@ def _kind(annotation: Any, limits: list[Any]) -> str:
     if origin is Literal:
         return " | ".join(toml_value(value) for value in get_args(annotation))
     if origin is list:
-        return f"list of {_kind(get_args(annotation)[0], [])}s"
+        kind = _kind(get_args(annotation)[0], [])
+        return f"list of {kind}s" if kind.replace(" ", "").isalpha() else f"list of {kind}"
     if origin is dict:
         return f"table of {_kind(get_args(annotation)[1], [])}"
     inside = [inner for limit in limits for inner in (limit, *getattr(limit, "metadata", ()))]

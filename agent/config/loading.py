@@ -122,6 +122,9 @@ def cross_references(settings: AgentSettings, found: list[Layer], main: str) -> 
     if not settings.pipelines:
         message, hint = "there is no pipeline, so nothing would run", "add [pipelines.<name>]"
         findings.append(_placed(Finding("no-pipeline", "error", message, hint), ("pipelines",), found, main))
+    if "set" in settings.commands.allow and not any(pipeline.bounds for pipeline in settings.pipelines.values()):
+        message, hint = "commands.allow has set, and no pipeline has bounds", "add [pipelines.<name>.bounds]"
+        findings.append(_placed(Finding("nothing-to-set", "warning", message, hint), ("commands", "allow"), found))
     for key, tables in (("sources", settings.sources), ("models", settings.models)):
         used = {getattr(pipeline, key[:-1]) for pipeline in settings.pipelines.values()}
         hint = "remove it, or name it in a pipeline"

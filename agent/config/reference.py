@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.commands.settings import CommandsSettings
 from agent.config import sample
 from agent.config.fields import fields_of
 from agent.config.settings import DeviceSettings, LogSettings, SyncSettings
@@ -25,10 +26,11 @@ from agent.models.spec import (
     RejectSpec,
 )
 from agent.mqtt.settings import MqttSettings
-from agent.pipeline.settings import PipelineSettings, SmoothingSettings
+from agent.pipeline.settings import BoundsSettings, PipelineSettings, SmoothingSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
 from agent.spool.settings import SpoolSettings
+from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +47,11 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("models.<name>", ModelSettings),
     ("pipelines.<name>", PipelineSettings),
     ("pipelines.<name>.smoothing", SmoothingSettings),
+    ("pipelines.<name>.bounds", BoundsSettings),
+    ("commands", CommandsSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),
+    ("limits", LimitsSettings),
     ("spool", SpoolSettings),
     ("sync", SyncSettings),
     ("log", LogSettings),
@@ -123,6 +128,8 @@ def _sample() -> str:
         sample.table("pipelines.parts", PipelineSettings, {"source": "cam", "model": "parts"}),
         sample.table("pipelines.pictures", PipelineSettings, {"source": "folder", "model": "parts"}, only=set()),
         sample.table("runtime", RuntimeSettings),
+        sample.table("commands", CommandsSettings),
+        sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
         sample.table("log", LogSettings),
     ]

@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agent.commands.settings import CommandsSettings
 from agent.core.names import is_name, to_name
+from agent.core.supervision import Limits
 from agent.models.settings import ModelSettings, RuntimeSettings
 from agent.mqtt.settings import MqttSettings
 from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
 from agent.spool.settings import SpoolSettings
+from agent.telemetry.settings import LimitsSettings
 
 ENV_PREFIX = "LINESIDE_"
 """Beginning of every variable of the environment that is configuration."""
@@ -57,6 +60,27 @@ class SyncSettings(Strict):
     """`[sync]`: where model updates come from. Nothing can be set yet: models are named by path."""
 
 
+class SupervisionSettings(Strict):
+    """`[supervision]`: what happens to a source, a pipeline or a sink that hangs; the others go on."""
+
+    stall_after_s: float = Field(default=30.0, ge=1, le=3600)
+    """A pipeline hangs when one call on the way of a frame (prepare, infer, decode, send) takes longer; loading a model may take
+    `runtime.trial_timeout_s` more for each pipeline. Sources know themselves how long their calls may take."""
+    max_restarts: int = Field(default=3, ge=0, le=1000)
+    """Restarts of one part within `within_s`, each with a fresh thread; a part that needs one more is `failed`."""
+    within_s: float = Field(default=600.0, ge=1, le=86400)
+    """The stretch of time in which restarts count; a failed part that has worked for so long is as new."""
+    retry_s: float = Field(default=300.0, ge=1, le=86400)
+    """A failed part is tried again after so many seconds."""
+    max_abandoned: int = Field(default=8, ge=1, le=1000)
+    """Threads that hang, were replaced and have not ended, of the whole agent. With so many it ends with exit code 1, so that systemd
+    starts a fresh one."""
+
+    def limits(self) -> Limits:
+        """What the supervisor goes by."""
+        return Limits(self.max_restarts, self.within_s, self.retry_s, self.max_abandoned)
+
+
 class AgentSettings(Strict):
     """A whole configuration."""
 
@@ -66,6 +90,9 @@ class AgentSettings(Strict):
     log: LogSettings = LogSettings()
     spool: SpoolSettings = SpoolSettings()
     sync: SyncSettings = SyncSettings()
+    commands: CommandsSettings = CommandsSettings()
+    limits: LimitsSettings = LimitsSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
     sources: dict[Name, SourceSettings] = Field(default={})
     """Cameras, files and folders by name."""
     models: dict[Name, ModelSettings] = Field(default={})

@@ -39,6 +39,12 @@ class DecisionRule:
     below: float | None = None
     unsure_below: float | None = None
 
+    @property
+    def values(self) -> frozenset[str]:
+        """The numbers that this rule works with, by the names of their fields."""
+        limits = {key for key in ("threshold", "above", "below") if getattr(self, key) is not None}
+        return frozenset(limits if self.label is None else limits | {"min_score", "unsure_below"})
+
 
 def decide(result: Result, rule: DecisionRule | None) -> Decision | None:
     """The verdict on one frame.

@@ -61,6 +61,13 @@ class ModelRefused(BadData):
     code = "model-refused"
 
 
+class ModelCrashed(LinesideError):
+    """The child process that ran a model has ended, or was ended because it did not answer. The same model may run again."""
+
+    code = "model-crashed"
+    retryable = True
+
+
 class NotTrusted(BadData):
     """A file differs from what its manifest or signature says."""
 
@@ -84,6 +91,12 @@ class AlreadyRunning(BadData):
     """Another agent holds the lock of this state directory."""
 
     code = "already-running"
+
+
+class Stalled(BadWire):
+    """A call did not return for so long that its thread was abandoned."""
+
+    code = "stalled"
 
 
 class SourceUnavailable(BadWire):

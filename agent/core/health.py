@@ -34,6 +34,10 @@ class Reasons:
         """`cause` holds no longer."""
         self._change(cause, None)
 
+    def tell(self, cause: str, sentence: str | None) -> None:
+        """`set` with a sentence, `clear` without."""
+        self._change(cause, sentence)
+
     def _change(self, cause: str, sentence: str | None) -> None:
         with self._lock:
             if self._reasons.get(cause) == sentence:

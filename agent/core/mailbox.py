@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 OnFull = Literal["drop_oldest", "wait"]
@@ -54,17 +57,24 @@ class Mailbox(Generic[T]):
             self._changed.notify()
             return True
 
-    def get(self, timeout_s: float) -> T | None:
+    def get(self, timeout_s: float, has_left: Callable[[], bool] = lambda: False) -> T | None:
         """Take the oldest item.
 
+        Args:
+            timeout_s: How long to wait for one.
+            has_left: Whether another thread reads in place of this one now; then the item is left to it.
+
         Returns:
-            The item, or None if none came within `timeout_s`.
+            The item, or None if none came within `timeout_s`, or it is another reader's.
 
         Raises:
             Closed: The mailbox is closed and empty.
         """
         with self._changed:
             if not self._items and not self._changed.wait_for(lambda: bool(self._items) or self._closed, timeout_s):
+                return None
+            if has_left():
+                self._changed.notify_all()  # what woke this thread is meant for the other
                 return None
             if not self._items:
                 raise Closed

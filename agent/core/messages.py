@@ -22,6 +22,20 @@ Clock = Literal["synced", "unsynced"]
 AgentState = Literal["online", "degraded", "stopped", "offline"]
 SourceStateName = Literal["connecting", "ok", "no_signal", "stale", "failed", "ended"]
 CaptureClock = Literal["driver", "arrival"]
+Hold = Literal["paused", "shed"]
+"""Why a pipeline takes no frames: `paused` by a command, `shed` because the device has too little to run everything."""
+AckReason = Literal[
+    "not_allowed",
+    "retained",
+    "too_large",
+    "malformed",
+    "unknown_name",
+    "not_applicable",
+    "out_of_bounds",
+    "repeated",
+    "busy",
+    "failed",
+]
 VersionState = Literal["staged", "verified", "shadow", "canary", "active", "previous", "rejected"]
 
 
@@ -58,7 +72,7 @@ class Latency:
     pre: float
     """Resize, colour and quantization into the input tensor."""
     invoke: float
-    """The interpreter's own time."""
+    """The interpreter's own time; the way to its process and back included where the model has one."""
     post: float
     """Decoding of the output and the decision."""
     total: float
@@ -126,6 +140,8 @@ class Status:
     """Version of the agent."""
     reasons: list[str] = field(default_factory=list)
     """Why the agent is degraded, one sentence each."""
+    notes: list[str] = field(default_factory=list)
+    """What was changed by command and is no fault, such as a paused pipeline; one sentence each."""
 
 
 @dataclass(kw_only=True)
@@ -143,7 +159,16 @@ class PipelineHealth:
     """Frames or messages dropped on purpose since the session began, by reason."""
     stale: int
     """Predictions later than the pipeline's `deadline_ms`, since the session began."""
+    child_restarts: int = 0
+    """How often the child process of an isolated model crashed or hung and was started anew, since the session began."""
     reason: str | None = None
+    holds: list[Hold] = field(default_factory=list)
+    """Why it takes no frames now; empty while it does."""
+    set: dict[str, float] = field(default_factory=dict)
+    """Values of the decision that were set by command and hold until the agent restarts."""
+    slowed_to_hz: float | None = None
+    """Frames a second that it takes at most now, as the machine has too little for all; null when it is not slowed. The cause is in
+    `status`."""
 
 
 @dataclass(kw_only=True)
@@ -186,7 +211,12 @@ class Health:
     dropped_messages: dict[str, int]
     """Messages dropped since the session began, by reason."""
     abandoned_threads: int
-    """Capture threads that hung for good and were replaced since the session began."""
+    """Threads of sources, pipelines and sinks that hung and were given up since the session began."""
+    clock: Clock
+    clock_jumps: int
+    """How often the wall clock was set by more than half a second since the session began."""
+    commands: dict[str, int] = field(default_factory=dict)
+    """Commands since the session began: `accepted`, refused by reason, and `unanswered`; empty where none are allowed."""
 
 
 @dataclass(kw_only=True)
@@ -231,4 +261,63 @@ class ModelState:
     previous: ModelVersion | None
 
 
-Message = Prediction | Gap | Status | Health | SourceState | ModelState
+@dataclass(kw_only=True)
+class HoldResult:
+    """What `pause` and `resume` came to."""
+
+    pipelines: dict[str, list[Hold]]
+    """Each pipeline that was meant, and why it takes no frames now."""
+    until: Literal["restart"] = "restart"
+    """A restarted agent has nothing paused."""
+
+
+@dataclass(kw_only=True)
+class SetResult:
+    """What `set` came to."""
+
+    pipeline: str
+    set: dict[str, float]
+    """Every value of the decision that is not the configured one now."""
+    until: Literal["restart"] = "restart"
+    """A restarted agent decides as the configuration says."""
+
+
+@dataclass(kw_only=True)
+class SnapshotResult:
+    """The picture that `snapshot` kept."""
+
+    file: str
+    """Path under the state directory."""
+    size_bytes: int
+    sha256: str
+    """Of the file, in hexadecimal."""
+    pipeline: str
+    source: str
+    frame_index: int
+    captured_at: Timestamp
+    width: int
+    """Of the picture as the source gave it, in pixels."""
+    height: int
+
+
+@dataclass(kw_only=True)
+class CommandAck:
+    """What became of a command."""
+
+    schema: Literal["lineside.ack/1"] = "lineside.ack/1"
+    device: str
+    session: str
+    verb: str
+    id: str | None
+    """As it came with the command; null where none came, or none that could be read."""
+    ok: bool
+    """Whether it was done. If not, nothing was changed."""
+    reason: AckReason | None
+    """Why not."""
+    message: str | None
+    """The same for a person."""
+    result: HoldResult | SetResult | SnapshotResult | None
+    at: Timestamp
+
+
+Message = Prediction | Gap | Status | Health | SourceState | ModelState | CommandAck

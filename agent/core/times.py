@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 from datetime import datetime, timezone
 
@@ -33,15 +34,21 @@ def now_text() -> str:
 
 
 _count = itertools.count(int.from_bytes(os.urandom(8), "big") >> 3)
+_last_ms = 0
+_turn = threading.Lock()
 
 
 def new_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then a counter from a random start.
 
     The counter (section 6.2, method 2) makes ids of one process differ and sort within a millisecond, without a system call for each.
-    Its 62 bits are the low ones; the 12 above them are random per process.
+    Its 62 bits are the low ones; the 12 above them are random per process. While the clock is behind an id that was made, the last
+    timestamp is held (section 6.2, monotonic error checking), so that ids of one process sort by the order of making.
     """
-    ms, tail = time.time_ns() // 1_000_000, next(_count) & _LOW_62_BITS
+    global _last_ms  # noqa: PLW0603 - one process has one order
+    with _turn:
+        _last_ms = ms = max(_last_ms, time.time_ns() // 1_000_000)
+        tail = next(_count) & _LOW_62_BITS
     return (
         f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{_RANDOM_12_BITS:03x}-{0x8000 | tail >> 48:04x}-{tail & _LOW_48_BITS:012x}"
     )

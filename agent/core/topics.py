@@ -53,3 +53,18 @@ class Topics:
     def backlog(self, pipeline: str) -> str:
         """Late predictions that are no events."""
         return f"{self.root}/pipeline/{pipeline}/backlog"
+
+    @property
+    def commands(self) -> str:
+        """Filter for requests; answers lie one level deeper, so that none of them is heard as a request."""
+        return f"{self.root}/cmd/+"
+
+    def verb(self, topic: str) -> str:
+        """What a request on this topic asks for; empty if it is none."""
+        root = self.commands.removesuffix("+")
+        verb = topic[len(root) :] if topic.startswith(root) else ""
+        return "" if "/" in verb else verb
+
+    def ack(self, verb: str) -> str:
+        """Answers to the requests of one verb."""
+        return f"{self.root}/cmd/{verb}/ack"

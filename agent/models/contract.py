@@ -90,6 +90,7 @@ class Model(Protocol):
 
         Raises:
             ModelRefused: The interpreter failed.
+            ModelCrashed: Its child process ended, or was ended because it did not answer; this model is of no more use.
         """
         ...
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_MEMORY_BYTES = 2 << 30
+DEFAULT_INVOKE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +34,40 @@ class Delegate:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """An interpreter runs in a child process of its own, for good.
+
+    Attributes:
+        invoke_timeout_s: A child that has not answered a frame by then is ended.
+        start_timeout_s: From its start until the model is loaded and has run once.
+    """
+
+    invoke_timeout_s: float = DEFAULT_INVOKE_TIMEOUT_S
+    start_timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """How an interpreter runs.
 
     Attributes:
         threads: Threads of one invoke.
         delegates: In the order to try; the first that can be had is taken.
+        isolation: None for an interpreter in this process.
     """
 
     threads: int = 1
     delegates: tuple[Delegate, ...] = (Delegate(),)
+    isolation: Isolation | None = None
+
+    def kernels(self) -> dict[str, Any]:
+        """What a child process has to know, as JSON types: all but that it is one."""
+        return {"threads": self.threads, "delegates": [asdict(delegate) for delegate in self.delegates]}
+
+    @classmethod
+    def of_kernels(cls, data: Mapping[str, Any]) -> Execution:
+        """The reverse of `kernels`."""
+        return cls(data["threads"], tuple(Delegate(**delegate) for delegate in data["delegates"]))
 
 
 def threads_of(*, streams: int, cores: int, threads: int, lone_threads: int) -> int:

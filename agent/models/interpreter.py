@@ -144,8 +144,19 @@ class Interpreter:
             raise ModelRefused(f"the runtime ({runtime_version()}) cannot run it: {_sentence(error)}") from error
 
     def read_outputs(self) -> list[npt.NDArray[Any]]:
-        """Copies of all outputs as the interpreter holds them, in the order of `outputs`."""
-        return [self._native.get_tensor(index) for index in self._output_indices]
+        """Copies of all outputs as the interpreter holds them, in the order of `outputs`.
+
+        Raises:
+            ModelRefused: One is empty, or was not made.
+        """
+        try:
+            return [self._native.get_tensor(index) for index in self._output_indices]
+        except _FAULTS as error:
+            raise ModelRefused(f"the runtime ({runtime_version()}) gives no output: {_sentence(error)}") from error
+
+    def close(self) -> None:
+        """Let the native object go. May be called twice; nothing else may be called after it."""
+        self._native = None
 
 
 def _build(path: Path, threads: int, delegate: Delegate) -> Any:

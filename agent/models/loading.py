@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.core.errors import ModelRefused
+from agent.core.errors import LinesideError, ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import ModelReference
 from agent.models.contract import Inferred, Prepared
 from agent.models.decoders import Context, make_decoder
 from agent.models.inputs import make_input, range_findings
 from agent.models.interpreter import Interpreter, runtime_version
+from agent.models.isolated import IsolatedInterpreter
 from agent.models.placement import Region
 
 if TYPE_CHECKING:
@@ -45,18 +46,24 @@ def load_model(
 
     Args:
         bundle: What `agent.models.bundle` opened and `agent.models.trial` has proven.
-        how: Threads and delegates.
+        how: Threads, delegates, and whether the interpreter has a process of its own.
         decision: Of the pipeline, in place of the bundle's.
         region: The part of each frame that the model sees.
 
     Raises:
         ModelRefused: The runtime refuses the file, or its tensors do not fit their description: says what was found and
             what was expected.
+        ModelCrashed: The child process ended while it loaded the file.
     """
     spec = bundle.spec if decision is None else bundle.spec.model_copy(update={"decision": decision})
-    interpreter = Interpreter(bundle.model, how)
-    model = LoadedModel(bundle, spec, interpreter, region)
-    interpreter.invoke()
+    isolation = how.isolation
+    interpreter = IsolatedInterpreter(bundle.model, how, isolation) if isolation else Interpreter(bundle.model, how)
+    try:
+        model = LoadedModel(bundle, spec, interpreter, region)
+        interpreter.invoke()
+    except LinesideError:
+        interpreter.close()
+        raise
     return model
 
 
@@ -84,7 +91,9 @@ class TensorFiller:
 class LoadedModel:
     """A model with its own interpreter. Implements `agent.models.contract.Model`."""
 
-    def __init__(self, bundle: Bundle, spec: ModelSpec, interpreter: Interpreter, region: Region) -> None:
+    def __init__(
+        self, bundle: Bundle, spec: ModelSpec, interpreter: Interpreter | IsolatedInterpreter, region: Region
+    ) -> None:
         """Put the parts together.
 
         Raises:
@@ -102,7 +111,7 @@ class LoadedModel:
             ).decode
         except ModelRefused as error:
             raise ModelRefused(f"{bundle.title}: {error}", hint=error.hint) from error
-        self._interpreter: Interpreter | None = interpreter
+        self._interpreter: Interpreter | IsolatedInterpreter | None = interpreter
         self.findings = [
             *interpreter.findings,
             *range_findings(bundle.title, spec.input, interpreter.inputs[0]),
@@ -147,6 +156,7 @@ class LoadedModel:
 
         Raises:
             ModelRefused: The interpreter failed.
+            ModelCrashed: Its child process ended, or was ended.
         """
         prepared = self._filler.prepare(pixels)
         result = self.decode(self.infer(prepared))
@@ -155,7 +165,9 @@ class LoadedModel:
 
     def close(self) -> None:
         """Let the interpreter go. May be called twice."""
-        self._interpreter = None
+        interpreter, self._interpreter = self._interpreter, None
+        if interpreter is not None:
+            interpreter.close()
 
 
 def _decision_findings(title: str, spec: ModelSpec) -> list[Finding]:

@@ -7,7 +7,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from agent.models.execution import DEFAULT_MEMORY_BYTES, DEFAULT_TIMEOUT_S, Delegate, TrialLimits
+from agent.models.execution import (
+    DEFAULT_INVOKE_TIMEOUT_S,
+    DEFAULT_MEMORY_BYTES,
+    DEFAULT_TIMEOUT_S,
+    Delegate,
+    TrialLimits,
+)
 from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, OutputSpec, Task
 from agent.schema import Name, Strict
 
@@ -67,6 +73,11 @@ class ModelSettings(Strict):
     """Threads of this model's interpreters, in place of `runtime.threads` and `runtime.lone_threads`."""
     delegates: list[DelegateSettings] | None = None
     """Delegates of this model, in place of `runtime.delegates`."""
+    isolation: Literal["none", "process"] = "none"
+    """`none`: the interpreter runs in the agent's process. `process`: in a child process, for a delegate that may crash or hang; that
+    costs one frame and a restart of the child, and no other pipeline."""
+    invoke_timeout_s: float = Field(default=DEFAULT_INVOKE_TIMEOUT_S, gt=0, le=600)
+    """process: a child that has not answered a frame by then is ended and started anew."""
     name: Name | None = None
     """bare: as in model.toml, default the name of the table."""
     version: Name | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from agent.core.errors import LinesideError, ModelRefused
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
-from agent.models.execution import Execution, threads_of
+from agent.models.execution import Execution, Isolation, threads_of
 from agent.models.loading import load_model
 
 if TYPE_CHECKING:
@@ -142,4 +142,7 @@ def execution(settings: ModelSettings, runtime: RuntimeSettings, streams: int) -
     threads = settings.threads or threads_of(
         streams=streams, cores=cores, threads=runtime.threads, lone_threads=runtime.lone_threads
     )
-    return Execution(threads, tuple(delegate.delegate() for delegate in delegates))
+    isolation = None
+    if settings.isolation == "process":
+        isolation = Isolation(settings.invoke_timeout_s, runtime.trial_timeout_s)
+    return Execution(threads, tuple(delegate.delegate() for delegate in delegates), isolation)

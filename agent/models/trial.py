@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -22,7 +21,8 @@ from typing import Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
-from agent.models.execution import Delegate, Execution, TrialLimits
+from agent.models.children import PACKAGES, environment, how_it_ended
+from agent.models.execution import Execution, TrialLimits
 from agent.models.tensors import TensorInfo
 from cloud_sync.atomic import write_atomically
 from cloud_sync.manifest import file_sha256
@@ -30,8 +30,6 @@ from cloud_sync.manifest import file_sha256
 log = logging.getLogger("lineside.models")
 
 _MAX_REPORT_BYTES = 4 << 20
-_PACKAGES = Path(__file__).resolve().parents[2]
-"""The folder that holds the package `agent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +83,14 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     from agent.models.tflite_file import read_tflite  # noqa: PLC0415 - a model that is proven needs no reader
 
     read_tflite(path)
-    order = {"path": str(path.resolve()), "how": asdict(how), "memory_bytes": limits.memory_bytes}
+    order = {"path": str(path.resolve()), "how": how.kernels(), "memory_bytes": limits.memory_bytes}
     child = subprocess.Popen(
         [sys.executable, "-m", "agent.models.trial"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=_PACKAGES,  # `-m` looks in the working directory first, which may be anybody's
+        env=environment(os.environ),
+        cwd=PACKAGES,  # `-m` looks in the working directory first, which may be anybody's
     )
     try:
         out, _ = child.communicate(json.dumps(order).encode(), timeout=limits.timeout_s)
@@ -104,7 +103,7 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
         ) from None
     if child.returncode != 0:
         raise ModelRefused(
-            f"{path}: it ended the runtime ({_how_it_ended(child.returncode)}) while being {_stage(out)}",
+            f"{path}: it ended the runtime ({how_it_ended(child.returncode)}) while being {_stage(out)}",
             hint="the file is damaged, hostile, or needs more than runtime.trial_memory_bytes; export it again",
         )
     answer = json.loads(out[-_MAX_REPORT_BYTES:].splitlines()[-1])
@@ -117,12 +116,6 @@ def _stage(out: bytes) -> str:
     """What the child was at: the last line it wrote."""
     lines = out.splitlines()
     return lines[-1].decode(errors="replace") if lines else "started"
-
-
-def _how_it_ended(returncode: int) -> str:
-    if returncode < 0:
-        return signal.Signals(-returncode).name if -returncode in set(signal.Signals) else f"signal {-returncode}"
-    return f"exit code {returncode}"
 
 
 class Prover:
@@ -162,7 +155,7 @@ class Prover:
         from agent.models.interpreter import runtime_version  # noqa: PLC0415 - settings import this module, not LiteRT
 
         kernel = os.uname()
-        parts = [sha256, runtime_version(), kernel.machine, asdict(how)]
+        parts = [sha256, runtime_version(), kernel.machine, how.kernels()]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _read(self) -> dict[str, Any]:
@@ -195,8 +188,7 @@ def _child() -> None:
     _limit_memory(order["memory_bytes"])
     try:
         report_to.write("loaded\n")
-        how = Execution(order["how"]["threads"], tuple(Delegate(**delegate) for delegate in order["how"]["delegates"]))
-        interpreter = Interpreter(Path(order["path"]), how)
+        interpreter = Interpreter(Path(order["path"]), Execution.of_kernels(order["how"]))
         report_to.write("invoked\n")
         for position, tensor in enumerate(interpreter.inputs):
             interpreter.set_input(np.zeros(tensor.shape, tensor.dtype), position)

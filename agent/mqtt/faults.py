@@ -30,6 +30,17 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 """Reason codes of CONNACK (MQTT 5.0, section 3.2.2.2) that a person must see to; the others pass by themselves."""
 
 
+_PUBACK = {
+    0x80: "Unspecified error",
+    0x83: "Implementation specific error",
+    _NOT_AUTHORIZED: "Not authorized",
+    0x90: "Topic name invalid",
+    0x91: "Packet identifier in use",
+    0x97: "Quota exceeded",
+    0x99: "Payload format invalid",
+}
+
+
 def unreachable(address: Address, error: Exception) -> LinkFault:
     """The network said no."""
     if isinstance(error, socket.gaierror):
@@ -114,3 +125,8 @@ def farewell(address: Address, code: int, name: str) -> LinkFault:
         return LinkFault("taken_over", f"another client connected to {address} with our client id", hint=hint)
     kind: FaultKind = "refused" if code == _NOT_AUTHORIZED else "lost"
     return LinkFault(kind, f"{address} closed the connection: {name}")
+
+
+def puback(code: int) -> str:
+    """Why the broker does not take a message (MQTT 5.0, section 3.4.2.1)."""
+    return _PUBACK.get(code, f"reason code 0x{code:02x}")

@@ -359,7 +359,7 @@ class Ledger:
             return
         if record.is_gap:
             if record.id:
-                lane.quarantined(record)
+                lane.quarantined(record, reason)
             else:
                 lane.give_back(record)
             return
@@ -374,7 +374,7 @@ class Ledger:
             self.quarantined += 1
         else:
             self._spool.dropped[reason] += 1
-        lane.quarantined(record)
+        lane.quarantined(record, reason)
 
     def _lane(self, record: Record) -> Lane:
         backlog = self._spool.backlog

@@ -81,7 +81,7 @@ def listen(
         last_s = time.monotonic()
         while alive():
             while wire.received:
-                yield wire.received.popleft()
+                yield wire.received.popleft().payload
                 last_s = time.monotonic()
                 patience_s = timeout_s if silence_s is None else silence_s
             if patience_s is not None and time.monotonic() - last_s > patience_s:
@@ -127,6 +127,7 @@ def _travel_ms(here: Wire, there: Wire, topic: str, count: int, timeout_s: float
     begun_s = time.monotonic()
     for ticket in range(count):
         here.publish(ticket, topic, b"probe", qos=0, retain=False)
+    here.push()
     while len(there.received) < count:
         if time.monotonic() - begun_s > timeout_s:
             raise LinkFault("lost", f"nothing on {topic} within {timeout_s:g} s")

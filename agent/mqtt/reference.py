@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.core.messages import Gap, Health, ModelState, Prediction, SourceState, Status
+from agent.core.messages import CommandAck, Gap, Health, ModelState, Prediction, SourceState, Status
 from agent.core.topics import Topics
 from agent.generated import keep
 from agent.mqtt.schemas import Schema, schema_of
@@ -29,6 +29,7 @@ _PARAMETERS = {
     "pipeline": "Name of the table under `pipelines`.",
     "source": "Name of the table under `sources`.",
     "model": "Name of the table under `models`.",
+    "verb": "`pause`, `resume`, `snapshot`, `set`, or whatever else somebody asked for in vain.",
 }
 
 
@@ -93,6 +94,14 @@ CHANNELS = (
         (Prediction,),
         "Late predictions that are no events, in order, at a limited rate.",
     ),
+    Channel(
+        "ack",
+        _TOPICS.ack("{verb}"),
+        False,
+        "1",
+        (CommandAck,),
+        "What became of a command, with its correlation data where MQTT 5 gave some.",
+    ),
 )
 
 _FILES: dict[type, str] = {
@@ -102,6 +111,7 @@ _FILES: dict[type, str] = {
     ModelState: "model-state.schema.json",
     Prediction: "prediction.schema.json",
     Gap: "gap.schema.json",
+    CommandAck: "ack.schema.json",
 }
 
 

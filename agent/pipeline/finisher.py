@@ -65,16 +65,27 @@ class Finisher(Generic[T]):
                 raise self._fault
 
     def close(self) -> None:
-        """Finish what was handed over, and end. `finish` must not wait for good. May be called twice.
+        """Finish what was handed over, and end. May be called twice.
 
         Raises:
             Exception: What `finish` raised.
         """
         self._box.close()
         if self._thread is not None:
-            self._thread.join()
+            while self._thread.is_alive() and self._fault is None:
+                self._thread.join(_POLL_S)
         if self._fault is not None:
             raise self._fault
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def give_up(self, why: Exception) -> None:
+        """`finish` hangs: whoever hands over, or waits for the end, raises `why`. Any thread."""
+        self._fault = why
+        self._box.close()
 
     def _run(self) -> None:
         while True:

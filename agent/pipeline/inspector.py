@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from agent.core.decisions import EventRule, PublishRule, Smoothing, decide
 from agent.core.messages import FrameReference, Latency, Prediction
-from agent.core.results import is_finite
+from agent.core.results import Anomaly, is_finite
 from agent.core.times import new_id, utc_text
+from agent.pipeline.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.core.frames import Frame
     from agent.core.messages import Clock
+    from agent.core.results import Result
     from agent.models.contract import Inferred, Model
     from agent.pipeline.settings import PipelineSettings
 
@@ -51,10 +53,12 @@ class Inspector:
 
     Attributes:
         late: Predictions that came later than `deadline_ms`.
+        tuning: What was changed of the decision since the start.
     """
 
     def __init__(self, pipeline: str, settings: PipelineSettings, identity: Identity) -> None:
         self.late = 0
+        self.tuning = Tuning()
         self._pipeline = pipeline
         self._settings = settings
         self._identity = identity
@@ -65,16 +69,17 @@ class Inspector:
         self._seq = 0
         self._event_seq = 0
 
-    def inspect(self, frame: Frame, inferred: Inferred, model: Model) -> Inspection:
-        """Read what the interpreter made of a frame, and judge it.
+    def inspect(self, frame: Frame, inferred: Inferred, model: Model, result: Result) -> Inspection:
+        """Judge what the model's decoder read in a frame, and number it.
 
         A result that holds a NaN or an infinity has `quality: "bad"`, and where there is a rule its decision is `unsure`:
         it is never accepted. One that comes after the deadline has `quality: "stale"` and the decision of `on_stale`: the part it
         speaks of has passed.
         """
-        result = model.decode(inferred)
         finite = is_finite(result)
-        rule = model.rule
+        rule = self.tuning.over(model.rule)
+        if rule is not model.rule and rule is not None and isinstance(result, Anomaly):
+            result.threshold = rule.threshold  # the message names what was decided by
         decision = decide(result, rule) if finite or rule is None else "unsure"
         if self._smoothing:
             decision = self._smoothing.apply(decision)

@@ -1,7 +1,9 @@
 """One pipeline's thread: takes frames from its mailbox, has them inspected, and gives the predictions to the sink.
 
 Knows no protocol and no file: the model is loaded by a function it is given, and the sink says how it delivers. A model that
-is refused makes this pipeline `failed` and is tried again with backoff; nothing of that reaches another pipeline.
+is refused makes this pipeline `failed` and is tried again with backoff; one whose child process crashed is loaded again at once, and
+the frame that was in it is lost. A call that hangs is noticed by `agent.supervisor`, and the pipeline goes on with fresh threads, the same
+mailbox and the same numbers. Nothing of that reaches another pipeline.
 """
 
 from __future__ import annotations
@@ -14,18 +16,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.backoff import Backoff
-from agent.core.errors import LinesideError, ModelRefused
+from agent.core.crashes import Crashes
+from agent.core.errors import LinesideError, ModelCrashed, ModelRefused, Stalled
 from agent.core.health import Figures
 from agent.core.mailbox import Closed, Mailbox
 from agent.pipeline.finisher import Finisher
 from agent.pipeline.inspector import Identity, Inspector
+from agent.pipeline.shift import GivenUp, Patience, Shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.models.contract import Inferred, Model
+    from agent.core.supervision import Plan
+    from agent.models.contract import Inferred, Model, Prepared
     from agent.pipeline.intake import Intake, Job
     from agent.pipeline.settings import PipelineSettings
+    from agent.pipeline.tuning import Tuning
     from agent.sinks.contract import Sink
     from agent.sources.demand import Needed
 
@@ -55,10 +61,12 @@ class Feed:
 
 
 class PipelineRunner:
-    """Owns the inference thread of one pipeline.
+    """Owns the inference thread of one pipeline. Implements `agent.core.supervision.Supervised`.
 
     `start`, `stop` and `join` belong to the composition; the rest may be read from any thread.
     """
+
+    kind: Literal["pipeline"] = "pipeline"
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class PipelineRunner:
         identity: Identity,
         on_change: Callable[[PipelineRunner], None] = lambda _: None,
         once: bool = False,
+        patience: Patience = Patience(),  # noqa: B008 - it is a constant
     ) -> None:
         """Store; nothing runs yet.
 
@@ -81,14 +90,17 @@ class PipelineRunner:
             load: Gives a loaded model with an interpreter of its own, or raises LinesideError.
             sink: Takes the predictions.
             identity: Device, session and clock of the messages.
-            on_change: Called in the pipeline's thread after each change of `state`.
+            on_change: Called after each change of `state`, in the pipeline's thread or the supervisor's.
             once: End after the first prediction.
+            patience: How long one call may hold the thread before it counts as hung.
         """
         self.name = name
         self.settings = settings
         self.state: PipelineState = "starting"
         self.fault: LinesideError | None = None
         self.figures = Figures()
+        self.child_restarts = 0
+        self._crashed_frames = 0
         self._feed = feed
         self._load = load
         self._sink = sink
@@ -96,22 +108,58 @@ class PipelineRunner:
         self._on_change = on_change
         self._once = once
         self._stop = threading.Event()
-        self._may_wait = (lambda: not self._stop.is_set()) if feed.finite else None
-        self._thread = threading.Thread(target=self._run, name=f"pipeline-{name}", daemon=True)
+        self._patience = patience
+        self._shift = self._new_shift()
+        self._lost: list[Shift] = []
+        self.abandoned = 0
 
     def start(self) -> None:
         """Load the model and begin."""
-        self._thread.start()
+        self._shift.start()
 
     def stop(self) -> None:
         """End after the frame at hand. Returns at once."""
         self._stop.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; False if it did not come in time."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """Wait for the end; False if it did not come in time. Abandoned threads do not count."""
+        return self._shift.join(timeout_s)
+
+    @property
+    def abandoned_alive(self) -> int:
+        """Abandoned threads that have not ended; a pipeline's two count as one."""
+        return sum(shift.alive for shift in self._lost)
+
+    def stalled_s(self, now_s: float) -> float | None:
+        """How long a call has held a thread for too long; see `agent.core.supervision.Supervised`."""
+        stuck = None if self._stop.is_set() else self._shift.stuck(now_s)
+        return None if stuck is None else stuck.held_s
+
+    def abandon(self, now_s: float, plan: Plan) -> bool:
+        """Give up the threads; the frames that they hold are lost, and counted as `hung`. See `agent.core.supervision.Supervised`."""
+        shift, feed = self._shift, self._feed
+        stuck = shift.give_up(now_s)
+        if stuck is None:
+            return False
+        self.abandoned += 1
+        self._lost.append(shift)
+        feed.intake.preparer = None
+        if plan.delay_s > 0:
+            feed.box.skip(on=feed.shared)
+        again = f"; tried again in {plan.delay_s:g} s" if plan.delay_s > 0 else ""
+        fault = Stalled(
+            f"{stuck.step}() did not return for {stuck.held_s:.0f} s; its thread was abandoned{again}",
+            hint="a delegate's driver, a disk that hangs, a machine that is too slow? see supervision.stall_after_s",
+        )
+        self._set("failed", fault)
+        return True
+
+    def restart(self) -> None:
+        """Load the model anew and go on, in fresh threads; see `agent.core.supervision.Supervised`."""
+        if not self._stop.is_set():
+            self._set("starting", None)
+            self._shift = self._new_shift()
+            self._shift.start()
 
     @property
     def late(self) -> int:
@@ -129,6 +177,11 @@ class PipelineRunner:
         return self._feed.intake
 
     @property
+    def tuning(self) -> Tuning:
+        """What was changed of its decision since the start."""
+        return self._inspector.tuning
+
+    @property
     def is_loading(self) -> bool:
         """Whether it is still to be seen if there is a model for its first frame."""
         return self._feed.intake.preparer is None and self.state in ("starting", "ok")
@@ -137,30 +190,52 @@ class PipelineRunner:
         """Frames dropped on purpose since the start, by reason."""
         feed = self._feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
+        counts["model_crashed"] = self._crashed_frames
+        counts["slowed"] = feed.intake.slowed
+        counts["hung"] = sum(shift.taken - shift.numbered for shift in self._lost)
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
-    def _run(self) -> None:
-        backoff = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S)
+    def _new_shift(self) -> Shift:
+        return Shift(f"pipeline-{self.name}", self._patience, self._run)
+
+    def _run(self, shift: Shift) -> None:
+        try:
+            self._until_the_end(shift)
+        except GivenUp:  # another shift speaks for the pipeline now
+            log.info("pipeline %s: an abandoned thread has ended", self.name, extra={"pipeline": self.name})
+
+    def _until_the_end(self, shift: Shift) -> None:
+        backoff, crashes = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S), Crashes()
         while not self._stop.is_set():
-            fault = self._until_fault()
+            fault = self._until_fault(shift)
             if fault is None:
                 self._set("ended", None)
                 return
+            if isinstance(fault, ModelCrashed):
+                self.child_restarts += 1
+                again_s = crashes.again_s(time.monotonic(), self.figures.predictions)
+                if again_s is not None:  # frames wait meanwhile, as they do for a slow one
+                    self._set("starting", fault)
+                    self._stop.wait(again_s)
+                    continue
+                fault = ModelCrashed(f"too many crashes, the last one: {fault}", hint=fault.hint)
             self._feed.box.skip(on=self._feed.shared)
             self._set("failed", fault)
             self._stop.wait(backoff.next_s())
 
-    def _until_fault(self) -> LinesideError | None:
+    def _until_fault(self, shift: Shift) -> LinesideError | None:
         """Load the model and work; None when the frames have ended or the pipeline was stopped."""
         try:
-            model = self._load()
+            model = shift.do("load", self._loaded, shift)
             try:
                 self._feed.box.skip(on=False)
                 self._set("ok", None)
-                self._work(model)
+                self._work(shift, model)
             finally:
-                model.close()
+                shift.do("close", model.close)
+        except GivenUp:
+            raise
         except LinesideError as error:
             return error
         except Exception as error:  # the boundary of a plug-in: a model may raise anything, the line goes on
@@ -168,36 +243,51 @@ class PipelineRunner:
             return ModelRefused(f"{type(error).__name__}: {error}", hint="report it with the log lines above")
         return None
 
-    def _work(self, model: Model) -> None:
+    def _loaded(self, shift: Shift) -> Model:
+        """A model; one that comes too late is let go, as nobody else would."""
+        model = self._load()
+        if shift.is_over:
+            model.close()
+        return model
+
+    def _work(self, shift: Shift, model: Model) -> None:
         intake = self._feed.intake
-        finisher = Finisher(f"finish-{self.name}", partial(self._finish, model))
+        finisher = Finisher(f"finish-{self.name}", partial(self._finish, shift, model))
+        shift.helper = finisher
+        self.tuning.over(model.rule)  # known before the first frame
         intake.preparer = model.preparer()
         try:
-            self._infer(model, finisher)
+            self._infer(shift, model, finisher)
         finally:
-            intake.preparer = None
+            with shift:
+                intake.preparer = None
             finisher.close()
 
-    def _infer(self, model: Model, finisher: Finisher[tuple[Job, Inferred]]) -> None:
+    def _infer(self, shift: Shift, model: Model, finisher: Finisher[tuple[Job, Inferred]]) -> None:
         """The interpreter's thread: does as little else as possible, and does it in this order.
 
         A result waits until the next frame is there; then it is handed over right before the interpreter lets go of the GIL.
         """
         box, stop = self._feed.box, self._stop
+
+        def has_left() -> bool:
+            return shift.is_over
+
         own = model.preparer()
         unfinished: tuple[Job, Inferred] | None = None
-        while not stop.is_set():
+        while not (stop.is_set() or shift.is_over):
             try:
-                job = box.get(_POLL_S)
+                job = box.get(_POLL_S, has_left)
             except Closed:
                 return
             if job is None:
                 continue
+            shift.taken += 1
             if job.prepared is None or job.by is not self._feed.intake.preparer:  # it came before this model
-                job.prepared, job.by = own.prepare(job.frame.pixels), own
+                job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
             if unfinished is not None:
                 finisher.later(unfinished)
-            unfinished = (job, model.infer(job.prepared))
+            unfinished = (job, shift.do("infer", self._invoke, model, job.prepared))
             del job  # some megabytes, and the next one may be long in coming
             if self._once or not len(box):
                 finisher.now(unfinished)
@@ -208,20 +298,33 @@ class PipelineRunner:
         if unfinished is not None:
             finisher.now(unfinished)
 
-    def _finish(self, model: Model, done: tuple[Job, Inferred]) -> None:
-        """One thread at a time, in the order of the frames."""
+    def _invoke(self, model: Model, prepared: Prepared) -> Inferred:
+        """Run the model; a frame on which its process crashes is lost and counted."""
+        try:
+            return model.infer(prepared)
+        except ModelCrashed:
+            self._crashed_frames += 1
+            raise
+
+    def _finish(self, shift: Shift, model: Model, done: tuple[Job, Inferred]) -> None:
+        """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
         job, inferred = done
-        inspection = self._inspector.inspect(job.frame, inferred, model)
+        result = shift.do("decode", model.decode, inferred)
+        with shift:
+            inspection = self._inspector.inspect(job.frame, inferred, model, result)
+            shift.numbered += 1
         if job.by is not None:
             job.by.recycle(inferred.prepared)
         self.figures.record(inspection.prediction.latency_ms.total, time.monotonic())
         if inspection.publish or inspection.event_seq is not None:
-            self._sink.send(
+            shift.do(
+                "send",
+                self._sink.send,
                 inspection.prediction,
                 qos=self.settings.qos,
                 event_seq=inspection.event_seq,
                 publish=inspection.publish,
-                wait=self._may_wait,
+                wait=(lambda: shift.waits("send") and not self._stop.is_set()) if self._feed.finite else None,
             )
 
     def _set(self, state: PipelineState, fault: LinesideError | None) -> None:

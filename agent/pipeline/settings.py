@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -38,6 +38,38 @@ class MotionSettings(Strict):
     """A still scene is looked at after so many seconds all the same."""
 
 
+Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Share = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2, max_length=2)]
+
+
+class BoundsSettings(Strict):
+    """`bounds`: values of the decision that the command `set` may change, each with the lowest and the highest it may get."""
+
+    min_score: Share | None = None
+    """[lowest, highest] of `decision.reject.min_score`, in 0..1; without it, it cannot be set."""
+    unsure_below: Share | None = None
+    """[lowest, highest] of `decision.unsure_below`, in 0..1."""
+    threshold: Range | None = None
+    """[lowest, highest] of `decision.reject.threshold`."""
+    above: Range | None = None
+    """[lowest, highest] of `decision.reject.above`."""
+    below: Range | None = None
+    """[lowest, highest] of `decision.reject.below`."""
+
+    @model_validator(mode="after")
+    def _lowest_first(self) -> BoundsSettings:
+        for key, (lowest, highest) in self.ranges.items():
+            if lowest > highest:
+                raise ValueError(f"{key} = [{lowest:g}, {highest:g}]: write the lowest first")
+        return self
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The same by key, without those that cannot be set."""
+        given = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: (bounds[0], bounds[1]) for key, bounds in given.items() if bounds is not None}
+
+
 class PipelineSettings(Strict):
     """`[pipelines.<name>]`: which model looks at which source, and what is said about it."""
 
@@ -57,6 +89,8 @@ class PipelineSettings(Strict):
     """n of m smoothing of the decision, default none."""
     decision: DecisionSpec | None = None
     """Replaces the bundle's decision in this pipeline."""
+    bounds: BoundsSettings | None = None
+    """What the command `set` may change, and how far; default nothing. See `[commands]`."""
     region: list[float] | None = Field(default=None, min_length=4, max_length=4)
     """The part of the frame that the model sees: [x_min, y_min, x_max, y_max] in 0..1 of the frame, default all of it. Boxes in
     results stay in 0..1 of the whole frame."""
@@ -67,6 +101,12 @@ class PipelineSettings(Strict):
     decision of `on_stale`, default never."""
     on_stale: Literal["reject", "unsure"] = "unsure"
     """The decision on a part whose prediction came too late, where the model has a decision at all."""
+
+    max_rate_hz: float | None = Field(default=None, gt=0, le=1000)
+    """At most so many frames a second are looked at, default all. Of a live source the others are let go and counted in `health` as
+    `slowed`; a file or folder is read so much slower, for all its pipelines."""
+    priority: int = Field(default=50, ge=0, le=100)
+    """Where the machine has too little for all pipelines (`[limits]`), the lowest priority is shed first and the highest never."""
 
     @field_validator("region")
     @classmethod

@@ -35,24 +35,20 @@ def frame_size(capture: cv2.VideoCapture) -> tuple[int, int]:
     return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
 
-def arrived(
-    pixels: cv2.typing.MatLike, index: int, *, file: str | None = None, captured_ns: int | None = None
-) -> Frame:
+def arrived(pixels: cv2.typing.MatLike, index: int, *, file: str | None = None, age_ns: int = 0) -> Frame:
     """The frame that has just been decoded.
 
     Args:
         pixels: uint8, [height, width, 3] BGR or [height, width] gray; not copied, and nobody else may write to it.
         index: Number of the frame in its source.
         file: Name of the picture, for folders.
-        captured_ns: The driver's time since the epoch, or None to take the time now.
+        age_ns: How long ago the driver took the picture, by the monotonic clock; 0 where it does not say.
     """
-    now_ns = time.time_ns()
-    captured_ns = now_ns if captured_ns is None else captured_ns
     return Frame(
         pixels=cast("npt.NDArray[np.uint8]", pixels),
         index=index,
-        captured_ns=captured_ns,
+        captured_ns=time.time_ns() - age_ns,
         handed_over_ns=time.perf_counter_ns(),
-        age_ns=now_ns - captured_ns,
+        age_ns=age_ns,
         file=file,
     )

@@ -1,7 +1,8 @@
 """One source as the agent sees it: hands frames to the pipelines, watches its capture thread, and says how it is.
 
 Retry, backoff, staleness, the replacement of a thread that hangs, and what is told and logged live here and in the worker; a
-source only reports. The composition makes one runner per source, and calls `check` twice a second.
+source only reports. The composition makes one runner per source, calls `check` twice a second, and has `agent.supervisor` look after
+calls that hang.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from agent.core.errors import SourceUnavailable
 from agent.core.mailbox import Mailbox
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from agent.core.errors import LinesideError
     from agent.core.frames import Frame
     from agent.core.messages import CaptureClock
+    from agent.core.supervision import Plan
     from agent.sources.contract import FrameUnreadable, Source
-    from agent.sources.worker import Call, LostState
+    from agent.sources.worker import LostState
 
 __all__ = ["RunnerPolicy", "SourceRunner", "SourceStatus"]
 
@@ -32,8 +34,6 @@ log = logging.getLogger("lineside.sources")
 
 T = TypeVar("T")
 
-MAX_ABANDONED = 8
-"""Abandoned threads of one source that may be alive at the same time; each holds its stack and a connection."""
 _LIVE_CAPACITY = 1
 _FINITE_CAPACITY = 2
 _OFFER_S = 0.25
@@ -45,13 +45,18 @@ _NAMED_UNREADABLE = 1000
 class SourceRunner:
     """Owns one source. `subscribe`, `start`, `stop`, `join` and `check` belong to the composition; any thread reads the rest.
 
+    Implements `agent.core.supervision.Supervised`.
+
     Attributes:
         name: Name of the table in the configuration.
+        kind: Of part, for the supervisor.
         live: Whether the newest frame wins; else every frame is taken.
         frames: Frames handed over since the start.
         unreadable: Frames that were passed over because they could not be decoded.
         abandoned: Capture threads that hung for good and were replaced.
     """
+
+    kind: Literal["source"] = "source"
 
     def __init__(
         self,
@@ -118,7 +123,7 @@ class SourceRunner:
     def start(self) -> None:
         """Begin to capture, in a thread of its own."""
         self._board.change(SourceStatus("connecting"))
-        self._replace_worker()
+        self._start_worker()
 
     def stop(self) -> None:
         """Give no more frames and close the mailboxes. Returns at once; the status stays as it was."""
@@ -131,7 +136,7 @@ class SourceRunner:
         return worker is None or worker.join(timeout_s)
 
     def check(self, now_s: float) -> None:
-        """Look from outside whether the source still works. To be called regularly, from any thread.
+        """Look from outside whether new frames come. To be called regularly, from any thread.
 
         Args:
             now_s: Monotonic time.
@@ -139,36 +144,44 @@ class SourceRunner:
         with self._watch:
             if self._stop.is_set() or self.ended:
                 return
-            if self._worker is None:
-                if self._lost:
-                    self._replace_worker()
-            elif (call := self._worker.give_up_if_stuck(now_s)) is not None:
-                self._abandon(self._worker, call)
-            elif self.live and self.status.state == "ok" and now_s - self._last_frame_s > self._policy.stale_after_s:
+            if self.live and self.status.state == "ok" and now_s - self._last_frame_s > self._policy.stale_after_s:
                 reason = f"no new frame for {self._policy.stale_after_s:g} s"
                 self._board.change(SourceStatus("stale", self.status.captured_at_from, reason), only_from="ok")
 
-    def _abandon(self, worker: Worker, call: Call) -> None:
-        self.abandoned += 1
-        self._lost.append(worker)
-        self._worker = None
+    @property
+    def abandoned_alive(self) -> int:
+        """Abandoned capture threads that have not ended."""
+        self._lost = [worker for worker in self._lost if worker.alive]
+        return len(self._lost)
+
+    def stalled_s(self, now_s: float) -> float | None:
+        """How long a call has held the thread for too long; see `agent.core.supervision.Supervised`."""
+        worker = self._worker
+        return None if worker is None or self._stop.is_set() or self.ended else worker.stuck_s(now_s)
+
+    def abandon(self, now_s: float, plan: Plan) -> bool:
+        """Give up the thread that hangs; see `agent.core.supervision.Supervised`."""
+        with self._watch:
+            worker = self._worker
+            call = None if worker is None else worker.give_up_if_stuck(now_s)
+            if worker is None or call is None:
+                return False
+            self.abandoned += 1
+            self._lost.append(worker)
+            self._worker = None
         fault = SourceUnavailable(
             f"{call}() did not return for {self._policy.hang_after_s:g} s; its thread was abandoned",
             hint="check the device and its driver, or the network",
         )
-        self._set_lost(fault, "failed" if call == "open" else "no_signal", 0.0)
-        self._replace_worker()
+        self._set_lost(fault, "failed" if call == "open" or plan.failed else "no_signal", plan.delay_s)
+        return True
 
-    def _replace_worker(self) -> None:
-        """Start a fresh thread, unless too many abandoned ones are still alive."""
-        self._lost = [worker for worker in self._lost if worker.alive]
-        if len(self._lost) >= MAX_ABANDONED:
-            fault = SourceUnavailable(
-                f"{len(self._lost)} abandoned capture threads are still alive; it is tried again when one has ended",
-                hint="the driver or the network file system hangs: restart the device, then the agent",
-            )
-            self._board.change(SourceStatus("failed", self.status.captured_at_from, str(fault)), fault)
-            return
+    def restart(self) -> None:
+        """Connect again, in a fresh thread; see `agent.core.supervision.Supervised`."""
+        if not self._stop.is_set():
+            self._start_worker()
+
+    def _start_worker(self) -> None:
         self._worker = Worker(
             self.name,
             make=self._make,

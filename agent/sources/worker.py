@@ -59,7 +59,7 @@ class Reports:
 
 
 class Worker:
-    """Owns one capture thread. `start`, `give_up_if_stuck` and `join` are called by others, the rest is its own."""
+    """Owns one capture thread. `start`, `stuck_s`, `give_up_if_stuck` and `join` are called by others, the rest is its own."""
 
     def __init__(
         self,
@@ -98,6 +98,16 @@ class Worker:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def stuck_s(self, now_s: float) -> float | None:
+        """How long a call has held the thread, if that is too long.
+
+        Args:
+            now_s: Monotonic time.
+        """
+        since_s = self._call_since_s
+        stuck_s = 0.0 if self._given_up or since_s is None else now_s - since_s
+        return stuck_s if stuck_s > self._policy.hang_after_s else None
+
     def give_up_if_stuck(self, now_s: float) -> Call | None:
         """The call that has held the thread for too long, or None. After that, the worker tells nothing any more.
 
@@ -105,8 +115,7 @@ class Worker:
             now_s: Monotonic time.
         """
         with self._turn:
-            since_s = self._call_since_s
-            if self._given_up or since_s is None or now_s - since_s <= self._policy.hang_after_s:
+            if self.stuck_s(now_s) is None:
                 return None
             self._given_up = True
             return self._call

@@ -179,10 +179,10 @@ class Lane:
         """The broker has it."""
         self._forget(record)
 
-    def quarantined(self, record: Record) -> None:
-        """It is kept elsewhere; a gap stands in its place, before whatever follows in its pipeline."""
+    def quarantined(self, record: Record, reason: str) -> None:
+        """It is kept elsewhere, or nowhere; a gap that gives the reason stands in its place, before whatever follows in its pipeline."""
         self._forget(record)
-        self._announce(replace(record, id=0, payload=b"", decision=None, reason=record.reason or "refused"))
+        self._announce(replace(record, id=0, payload=b"", decision=None, reason=record.reason or reason))
 
     def _announce(self, gap: Record) -> None:
         """Have a gap precede what follows in its pipeline; one that waits there already becomes one with it if they touch."""

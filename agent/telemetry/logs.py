@@ -2,7 +2,7 @@
 
 On a terminal a short aligned line; under systemd native journal fields, so that `journalctl LINESIDE_SOURCE=cam` works; JSON
 where the journal's socket is not there or where it is asked for. Everything goes through the standard library's `logging`,
-as paho and APScheduler do.
+as paho does.
 """
 
 from __future__ import annotations
@@ -120,7 +120,6 @@ def set_up(level: str = "info", form: LogFormat = "auto") -> None:
         handler.close()
     root.addHandler(_handler(form))
     root.setLevel(level.upper())
-    logging.getLogger("apscheduler").setLevel(max(logging.WARNING, root.level))
 
 
 def _handler(form: LogFormat) -> logging.Handler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -9,9 +10,15 @@ from pathlib import Path
 
 import psutil
 
+from agent.core.limits import Readings
+from agent.telemetry.cgroup import memory_left_bytes
+
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
 _NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
 """Fields of /proc/stat in which no core worked, or that `user` and `nice` hold already (proc(5))."""
+
+_NONSENSE_C = 150.0
+"""Drivers of sensors that are switched off say 255 or 511 °C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Machine:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._process = psutil.Process()
-        self._before = (self._process.create_time(), 0.0)
+        self._before = (time.monotonic() - _age_s(), 0.0)
 
     def read(self) -> MachineFigures:
         """The figures now."""
@@ -43,16 +50,37 @@ class Machine:
 
     def _cpu_percent(self) -> float:
         times = self._process.cpu_times()
-        now_s, busy_s = time.time(), times.user + times.system
+        now_s, busy_s = time.monotonic(), times.user + times.system
         since_s, busy_before_s = self._before
         self._before = (now_s, busy_s)
         return round(100 * (busy_s - busy_before_s) / max(now_s - since_s, 1e-3), 1)
 
 
+def _age_s() -> float:
+    """Seconds since this process began, without the wall clock: `starttime` of proc(5), field 22, in ticks since the boot."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def readings(state_dir: Path) -> Readings:
+    """What the limits are about, now. A figure that cannot be had is None. 1 ms, measured without sensors."""
+    left = [spare_memory_bytes()[0], memory_left_bytes()]
+    try:
+        disk_free_bytes = psutil.disk_usage(str(state_dir)).free
+    except OSError:
+        disk_free_bytes = None
+    return Readings(
+        temperature_c=hottest_c(),
+        memory_bytes=psutil.Process().memory_info().rss,
+        memory_free_bytes=min(bytes_ for bytes_ in left if bytes_ is not None),
+        disk_free_bytes=disk_free_bytes,
+    )
+
+
 def hottest_c() -> float | None:
-    """Highest of the machine's temperature sensors in °C, None where it has none."""
-    readings = [entry.current for entries in psutil.sensors_temperatures().values() for entry in entries]
-    return max(readings) if readings else None
+    """Highest of the machine's temperature sensors in °C, None where it has none. What no chip survives is no temperature."""
+    said_c = [entry.current for entries in psutil.sensors_temperatures().values() for entry in entries]
+    return max((celsius for celsius in said_c if celsius < _NONSENSE_C), default=None)
 
 
 def pss_bytes() -> int | None:

@@ -170,6 +170,18 @@ def cpu_share(pid: int, over_s: float) -> float:
     return (cpu_s(pid) - before) / (time.monotonic() - began_s)
 
 
+def child(pid: int, word: str) -> int:
+    """The child of a process that has this word in its command line.
+
+    Raises:
+        NotMeasured: There is none.
+    """
+    for one in psutil.Process(pid).children():
+        if word in one.cmdline():
+            return one.pid
+    raise NotMeasured(f"the process has no child {word}")
+
+
 def _family(pid: int) -> list[psutil.Process]:
     parent = psutil.Process(pid)
     return [parent, *parent.children(recursive=True)]

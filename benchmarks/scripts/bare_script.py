@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-import apscheduler.schedulers.background  # noqa: F401 - the import is what is measured
-import cv2  # noqa: F401
+import cv2  # noqa: F401 - the import is what is measured
 import numpy as np  # noqa: F401
 import paho.mqtt.client  # noqa: F401
 import pydantic_settings  # noqa: F401

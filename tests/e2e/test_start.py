@@ -24,7 +24,6 @@ NOT_BEFORE_THE_FIRST_PREDICTION = {
     "click",
     "rich",
     "pydantic_settings",
-    "apscheduler",
     "asyncio",
     "psutil",
     "agent.models.tflite_file",

@@ -26,8 +26,6 @@ from harness.table import Row, aligned, as_markdown, as_text
 from mjpeg import MjpegServer
 from paho.mqtt import publish
 
-from agent.config.settings import AgentSettings
-
 MB = 1e6
 _LINES = 12
 """Of the table over time."""
@@ -40,7 +38,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="lineside-soak-") as folder, ExitStack() as stack:
         ordeals = [
             _line(stack, Path(folder) / name, name, kinds, random.Random(f"{options.seed} {name}"))
-            for name, kinds in (("steady", BROKER + CAMERA), ("restarted", BROKER + CAMERA + AGENT * 3))
+            for name, kinds in (
+                ("steady", BROKER + CAMERA + COMMANDS),
+                ("restarted", BROKER + CAMERA + COMMANDS + AGENT * 3),
+            )
         ]
         until_s = time.monotonic() + options.seconds
         with ThreadPoolExecutor(len(ordeals)) as pool:
@@ -67,16 +68,14 @@ def _options() -> argparse.Namespace:
 
 
 def _line(stack: ExitStack, folder: Path, name: str, kinds: tuple[str, ...], rng: random.Random) -> Ordeal:
-    """A line with a folder of pictures, a camera, and commands where the agent knows them; started."""
+    """A line with a folder of pictures, a camera and commands; started."""
     camera = stack.enter_context(MjpegServer(fps=10))
     folder.mkdir()
     tables = (
         f'[sources.cam]\ntype = "camera"\nurl = "{camera.url}"\nread_timeout_s = 1\nopen_timeout_s = 2\nstale_after_s = 2\n'
         + pipeline("camera", "cam")
+        + f"[commands]\nallow = {json.dumps(VERBS)}\n"
     )
-    if "commands" in AgentSettings.model_fields:
-        tables += f"[commands]\nallow = {json.dumps(VERBS)}\n"
-        kinds += COMMANDS
     plant = stack.enter_context(
         Plant(folder, rate_hz=20, tables=tables, mqtt="keepalive_s = 5\n", broker_options=PERSISTENT)
     )

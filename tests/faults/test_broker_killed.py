@@ -14,7 +14,7 @@ pytestmark = [needs_mosquitto, pytest.mark.timeout(900)]
 @pytest.mark.parametrize("memory", ["persistence", "no persistence"])
 def test_no_event_is_lost_when_the_broker_is_killed_again_and_again(tmp_path, chance, row, memory):
     """Whatever it had not confirmed comes again, in order; what it forgot after its word is its own loss, and told apart."""
-    kills = chance.pick(3, 50)
+    kills = chance.pick(2, 50)
     options = PERSISTENT if memory == "persistence" else ""
     with Plant(tmp_path, rate_hz=chance.pick(50, 25), broker_options=options) as plant:
         plant.start()

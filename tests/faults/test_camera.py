@@ -43,7 +43,7 @@ def _hurt(server: MjpegServer, kind: str, chance) -> None:
             server.go_on()
         case "freezes for long":
             server.stall()
-            time.sleep(chance.pick(3.0, HANGS_S))
+            time.sleep(HANGS_S)
             server.go_on()
         case "dies":
             server.stop()
@@ -60,6 +60,8 @@ def _hurt(server: MjpegServer, kind: str, chance) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_camera_that_is_ill_harms_nobody_else_and_comes_back(tmp_path, chance, row, kind):
     """Its events stop and go on without a gap in their numbers."""
+    if kind == "freezes for long" and not chance.runs_all:
+        pytest.skip("25 s each; --faults=all runs it")
     times = chance.pick(1, 20 if kind != "freezes for long" else 3)
     with MjpegServer() as server, Plant(tmp_path, pipelines=1, rate_hz=20, tables=camera(server.url)) as plant:
         plant.wait_confirmed_after(plant.start(), pipeline="camera")

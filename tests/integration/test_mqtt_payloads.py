@@ -53,6 +53,8 @@ def health():
         queued_messages=0,
         dropped_messages={},
         abandoned_threads=0,
+        clock="synced",
+        clock_jumps=0,
     )
 
 

@@ -56,7 +56,12 @@ class Agent:
     """`lineside run` as a child. `with Agent(config) as agent:` ends it, whatever happens."""
 
     def __init__(
-        self, config: Path, *arguments: str, env: dict[str, str] | None = None, under: Sequence[str] = ()
+        self,
+        config: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "agent"),
+        under: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -64,12 +69,13 @@ class Agent:
             config: The configuration file; the log is written beside it.
             arguments: Further ones of `run`.
             env: Changes of the environment.
-            under: A command and its options that runs the agent, such as strace.
+            program: What Python runs.
+            under: A command and its options that runs Python, such as strace.
         """
         self._log = config.parent / "agent.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*under, sys.executable, "-m", "agent", "run", "-c", str(config), *arguments],
+                [*under, sys.executable, *program, "run", "-c", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -15,6 +15,7 @@ from agent.pipeline.runner import Feed, PipelineRunner
 from agent.pipeline.settings import PipelineSettings
 from agent.reporter import Reporter
 from agent.sources.runner import RunnerPolicy, SourceRunner, SourceStatus
+from agent.telemetry.clock import KernelClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,8 @@ class Desk:
 
     def __init__(self, state_dir: Path) -> None:
         self.publisher = RecordingPublisher()
-        self.reporter = Reporter(TOPICS, self.publisher, session="session-1", state_dir=state_dir)
+        self.clock = KernelClock(lambda: "synced")
+        self.reporter = Reporter(TOPICS, self.publisher, session="session-1", state_dir=state_dir, clock=self.clock)
         box = Mailbox(1, "drop_oldest")
         self.pipeline = PipelineRunner(
             "inspect",

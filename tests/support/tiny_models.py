@@ -139,6 +139,18 @@ def ssd_like(
     return constant([[boxes], [classes], [scores], [len(detections)]], height, width)
 
 
+def places_of_light(height: int = 8, width: int = 8, channels: int = 3) -> bytes:
+    """Output [n, 4]: where the picture is not black, and for its first value, where it is not white. So n is 0 for one picture only."""
+    graph = Graph("tiny model with an output of any length")
+    black = np.zeros((1, height, width, channels))
+    black[0, 0, 0, 0] = 1
+    picture, black = _picture(graph, (height, width, channels), "float32"), graph.constant(black, "float32")
+    light, places = graph.tensor([1, height, width, channels], "bool"), graph.tensor([0, 4], "int64", name="places")
+    graph.operator("NOT_EQUAL", [picture, black], light, options=("NotEqualOptions", make(schema.NotEqualOptionsT)))
+    graph.operator("WHERE", [light], places, options=("WhereOptions", make(schema.WhereOptionsT)))
+    return graph.pack([picture], [places])
+
+
 def unresolved_custom_op() -> bytes:
     """A valid file that the runtime refuses: nobody has its operator."""
     graph = Graph("tiny model with an unknown operator")

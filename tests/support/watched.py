@@ -11,6 +11,7 @@ import numpy as np
 from agent.core.frames import Frame
 from agent.core.mailbox import Closed
 from agent.sources.contract import EndOfStream
+from agent.supervisor import Supervisor
 
 FRAME = "frame"
 LONG_S = 20.0
@@ -147,15 +148,17 @@ class Reader:
 
 
 class Watchman:
-    """Calls `check` of some runners, as the agent's job does, but ten times as often."""
+    """Looks after some runners, as the agent's main loop does, but ten times as often."""
 
     def __init__(self, *runners) -> None:
         self._runners = runners
+        self._supervisor = Supervisor(runners)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._walk, daemon=True)
 
     def _walk(self) -> None:
         while not self._over.wait(0.05):
+            self._supervisor.check(time.monotonic())
             for runner in self._runners:
                 runner.check(time.monotonic())
 

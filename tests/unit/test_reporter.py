@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 
-from agent.core.errors import ModelRefused
+from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
+from agent.core.supervision import Plan
 from agent.mqtt.publisher import LinkState
 from agent.reporter import LINK_STABLE_S
 from agent.sources.runner import SourceStatus
@@ -36,7 +37,7 @@ def status(desk):
 
 
 def report_health(desk):
-    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0)
+    desk.reporter.health({"inspect": desk.pipeline}, {"cam": desk.source}, 10.0, abandoned=1)
 
 
 def test_the_first_word_is_online(desk):
@@ -89,6 +90,29 @@ def test_a_pipeline_that_failed_is_a_reason(desk):
     assert status(desk).state == "online"
 
 
+def test_a_pipeline_whose_model_crashed_is_a_reason_until_it_is_loaded_again(desk):
+    """However short that is, a subscriber sees that it was, and how often since."""
+    desk.pipeline.state, desk.pipeline.fault = "starting", ModelCrashed("its child process ended (SIGSEGV)")
+    desk.pipeline.child_restarts = 1
+    desk.reporter.pipeline(desk.pipeline)
+    assert status(desk).reasons == ["pipeline inspect starting: its child process ended (SIGSEGV)"]
+    desk.pipeline.state, desk.pipeline.fault = "ok", None
+    desk.reporter.pipeline(desk.pipeline)
+    assert (status(desk).state, status(desk).reasons) == ("online", [])
+    assert desk.snapshot()["pipelines"]["inspect"]["child_restarts"] == 1
+
+
+def test_a_sink_that_hung_too_often_is_a_reason_until_its_next_try(desk):
+    """A restart within the limits is none."""
+    desk.reporter.sink("mqtt", Plan(0.0, failed=False))
+    desk.reporter.sink("mqtt", None)
+    assert desk.reporter.status().state == "online"
+    desk.reporter.sink("mqtt", Plan(300.0, failed=True))
+    assert status(desk).reasons == ["sink mqtt failed: it hung too often, tried again in 300 s"]
+    desk.reporter.sink("mqtt", None)
+    assert status(desk).state == "online"
+
+
 @pytest.mark.parametrize("state", ["refused", "taken_over"])
 def test_a_subscriber_sees_that_the_link_was_refused(desk, clock, state):
     """While it is refused nobody hears of it; so the reason, with its time, is kept until the connection has been stable."""
@@ -134,6 +158,29 @@ def test_a_message_that_was_given_up_is_a_reason(desk):
         "degraded",
         ["mqtt: a message on t was dropped: Not authorized", "mqtt: a message on u was dropped: 5000 of 4000 bytes"],
     )
+
+
+def test_what_was_changed_by_command_is_told_and_is_no_fault(desk):
+    """In `status`, which is retained, and in `health`; the agent stays `online`."""
+    desk.reporter.note("paused/inspect", "pipeline inspect is paused by command")
+    assert (status(desk).state, status(desk).notes) == ("online", ["pipeline inspect is paused by command"])
+    desk.pipeline.intake.hold("paused")
+    desk.pipeline.tuning.change({"min_score": 0.8})
+    desk.reporter.commands = lambda: {"accepted": 2}
+    report_health(desk)
+    said = desk.publisher.last(TOPICS.health)
+    assert (said.pipelines["inspect"].holds, said.pipelines["inspect"].set) == (["paused"], {"min_score": 0.8})
+    assert said.commands == {"accepted": 2}
+    desk.reporter.note("paused/inspect", None)
+    assert status(desk).notes == []
+
+
+def test_commands_that_cannot_be_heard_degrade(desk):
+    """Until they can."""
+    desk.reporter.command_trouble("flood", "more than 200 came in a second")
+    assert status(desk).reasons == ["commands: more than 200 came in a second"]
+    desk.reporter.command_trouble("flood", None)
+    assert status(desk).state == "online"
 
 
 @pytest.mark.parametrize("state", ["connecting", "connected", "away"])
@@ -208,7 +255,6 @@ def test_a_model_speaks_on_its_own_topic(desk):
 def test_health_carries_the_figures_of_the_interval(desk):
     """Of pipelines, machine and queue."""
     desk.predict(2.0, 2.0, 4.0)
-    desk.source.abandoned = 1
     report_health(desk)
     said = desk.publisher.last(TOPICS.health)
     assert isinstance(said, Health)
@@ -222,6 +268,14 @@ def test_health_carries_the_figures_of_the_interval(desk):
         1,
     )
     assert said.memory_bytes > 1e6
+
+
+def test_health_tells_what_the_clock_is_worth(desk):
+    """And how often it was set, as nobody reads the log of ten thousand devices."""
+    desk.clock.jumps = 2
+    report_health(desk)
+    said = desk.publisher.last(TOPICS.health)
+    assert (said.clock, said.clock_jumps) == ("synced", 2)
 
 
 def test_the_snapshot_is_plain_data(desk):

@@ -74,17 +74,17 @@ class DeviceSource:
         good, pixels = self._capture.read()
         if not good:
             raise SourceUnavailable(f"{self._path} gives no more frames", hint="is it still plugged in?")
-        captured_ns = wall_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns(), time.time_ns())
-        self.captured_at_from = "arrival" if captured_ns is None else "driver"
-        return arrived(pixels, index, captured_ns=captured_ns)
+        age_ns = driver_age_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
+        self.captured_at_from = "arrival" if age_ns is None else "driver"
+        return arrived(pixels, index, age_ns=age_ns or 0)
 
     def close(self) -> None:
         """Let the device go. May be called twice."""
         self._capture.release()
 
 
-def wall_time_ns(buffer_ms: float, monotonic_ns: int, wall_ns: int) -> int | None:
-    """The wall clock at which the driver filled a buffer.
+def driver_age_ns(buffer_ms: float, monotonic_ns: int) -> int | None:
+    """How long ago the driver filled a buffer. The wall clock has no part in it, so that its jumps make no verdict late.
 
     Most drivers stamp buffers with the monotonic clock (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC); some give zero or a clock of
     their own. What does not lie within the last second is not believed.
@@ -92,13 +92,12 @@ def wall_time_ns(buffer_ms: float, monotonic_ns: int, wall_ns: int) -> int | Non
     Args:
         buffer_ms: The buffer's time in milliseconds.
         monotonic_ns: The monotonic clock now.
-        wall_ns: The wall clock now, nanoseconds since the epoch.
 
     Returns:
-        Nanoseconds since the epoch, or None.
+        Nanoseconds, or None.
     """
     age_ns = monotonic_ns - round(buffer_ms * 1e6)
-    return wall_ns - age_ns if 0 <= age_ns < _PLAUSIBLE_NS else None
+    return age_ns if 0 <= age_ns < _PLAUSIBLE_NS else None
 
 
 def _present_devices(folder: Path = Path("/dev")) -> str:

@@ -2,6 +2,7 @@
 
 run.py versions
 run.py roundtrip PORT QOS COUNT RATE SIZE    p50 and p99 in milliseconds of COUNT messages of SIZE bytes, RATE a second
+run.py drain PORT COUNT SIZE                 messages a second at QoS 1, 20 in flight, until the last one is confirmed
 
 Both sides set TCP_NODELAY: this is the best that paho does.
 """
@@ -76,10 +77,35 @@ def roundtrip(port, qos, count, rate, size):
     return {"p50": ordered[len(ordered) // 2], "p99": ordered[int(len(ordered) * 0.99)]}
 
 
+def drain(port, count, size):
+    """As fast as paho sends what it holds; 20 in flight is the fastest that was measured."""
+    client = connected(port)
+    payload = b"x" * size
+    confirmed, all_confirmed = [0], threading.Event()
+
+    def on_publish(*_):
+        confirmed[0] += 1
+        if confirmed[0] == count:
+            all_confirmed.set()
+
+    client.on_publish = on_publish
+    began = time.perf_counter()
+    for _ in range(count):
+        client.publish(TOPIC, payload, 1)
+    if not all_confirmed.wait(100):
+        sys.exit(f"{confirmed[0]} of {count} messages were confirmed")
+    took = time.perf_counter() - began
+    client.disconnect()
+    client.loop_stop()
+    return {"messages/s": count / took}
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["versions"]:
             print(json.dumps({"paho-mqtt": importlib.metadata.version("paho-mqtt")}))
+        case ["drain", port, count, size]:
+            print(json.dumps(drain(int(port), int(count), int(size))))
         case ["roundtrip" | "publish" as what, port, qos, count, rate, size]:
             arguments = (int(port), int(qos), int(count), float(rate), int(size))
             if what == "publish":

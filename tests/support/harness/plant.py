@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -19,7 +15,7 @@ from clips import write_pictures
 from line import Agent, write_bundle
 from recording import RecordingProxy
 
-from agent.mqtt.settings import MqttSettings
+from agent.control import ask
 from harness.evidence import Verdict, judge
 from harness.listening import Listener
 from harness.spool_rows import read_rows
@@ -120,11 +116,9 @@ class Plant:
 
     def _configure(self) -> Path:
         path = self.folder / "agent.toml"
-        # A lane in memory is bounded by a number of messages; the spool by its size.
-        queue = "queue_messages = 200000\n" if "queue_messages" in MqttSettings.model_fields else ""
         path.write_text(
             f'[device]\nid = "press"\nlocation = "plant/line"\nstate_dir = "state"\nshutdown_grace_s = {GRACE_S}\n'
-            f'{self._device}\n[mqtt]\nurl = "mqtt://127.0.0.1:{self.way.port}"\n{queue}{self._mqtt}\n{self._tables}',
+            f'{self._device}\n[mqtt]\nurl = "mqtt://127.0.0.1:{self.way.port}"\n{self._mqtt}\n{self._tables}',
             encoding="utf-8",
         )
         return path
@@ -198,15 +192,20 @@ class Plant:
         self.way.recording.wait_confirmations(self.way.recording.confirmations + events, timeout_s)
 
     def status(self) -> dict:
-        """What `lineside status` says of the running agent."""
-        done = subprocess.run(
-            [sys.executable, "-m", "agent", "status", "-c", str(self.config), "--json"],
-            capture_output=True,
-            check=True,
-            timeout=30,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
-        return json.loads(done.stdout)
+        """What `lineside status` says of the running agent, by the same socket."""
+        return ask(self.state_dir, "status")
+
+    def made(self) -> int:
+        """Predictions of this start of the agent, which are as many events."""
+        return sum(pipeline["predictions"] for pipeline in self.status()["pipelines"].values())
+
+    def wait_made(self, more: int, timeout_s: float = READY_S) -> int:
+        """Wait until so many more were made, whether or not the broker has them; how many there are in all."""
+        before, until_s = self.made(), time.monotonic() + timeout_s
+        while (made := self.made()) < before + more:
+            assert time.monotonic() < until_s, f"{made - before} of {more} messages made:\n{self.agent.log[-3000:]}"
+            time.sleep(0.05)
+        return made
 
     def verdict(self, *, heard_s: float = 15.0) -> Verdict:
         """Judge everything so far; the agent has ended.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sqlite3
 import tempfile
@@ -11,14 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from harness.evidence import Key
-
-IS_DURABLE = importlib.util.find_spec("agent.spool") is not None
-
-needs_spool = pytest.mark.skipif(not IS_DURABLE, reason="the agent has no durable queue yet (agent/spool)")
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Rows:
 
 
 def read_rows(state_dir: Path) -> Rows:
-    """The rows of a spool that nobody has open; the original is not touched. Without a spool there are none.
+    """The rows of a spool that nobody has open; the original is not touched. Where there is no file yet, there are none.
 
     Raises:
         AssertionError: SQLite finds it damaged.

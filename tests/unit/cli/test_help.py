@@ -31,7 +31,6 @@ HEAVY = {
     "ai_edge_litert",
     "tflite_runtime",
     "paho",
-    "apscheduler",
     "psutil",
     "agent.config",
     "agent.app",

@@ -100,6 +100,19 @@ def test_a_refused_model_is_shown_with_its_reason(tmp_path):
     assert last == "parts  rejected  1.3.0    sha256:abababababab  3 classes, 2 labels"
 
 
+def test_what_was_changed_by_command_is_seen_first(tmp_path):
+    """A line that stands still on purpose does not look as if it worked."""
+    desk = Desk(tmp_path)
+    desk.predict(3.0)
+    desk.pipeline.intake.hold("paused")
+    desk.reporter.note("paused/inspect", "pipeline inspect is paused by command")
+    desk.reporter.commands = lambda: {"accepted": 1, "not_allowed": 2}
+    lines = render(desk.snapshot() | {"pid": 1}).splitlines()
+    assert lines[1] == "  * pipeline inspect is paused by command"
+    assert lines[4] == "commands  1 accepted, 2 not allowed"
+    assert any(line.startswith("inspect   paused  cam") for line in lines)
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(3.9, "up 3 s"), (61, "up 1 min 1 s"), (7265, "up 2 h 1 min")])
 def test_the_uptime_is_told_as_people_say_it(tmp_path, seconds, text):
     """Without digits that nobody needs."""

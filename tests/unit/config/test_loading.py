@@ -11,6 +11,7 @@ from agent.config.layers import Layer
 from agent.config.loading import cross_references, load, validated
 from agent.config.settings import AgentSettings
 from agent.core.errors import ConfigInvalid
+from agent.core.findings import Finding
 from agent.diagnosis.configuration import model_findings
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def test_a_key_like_no_other_gets_the_list_of_what_is_known(tmp_path):
     """Where nothing is close, guessing would mislead."""
     [(code, _, hint)] = [fault for fault in faults(tmp_path, PIPELINE + "xyzzy = 1\n") if "xyzzy" in fault[1]]
     assert code == "unknown-key"
-    assert hint.startswith("known keys: deadline_ms, decision, events")
+    assert hint.startswith("known keys: bounds, deadline_ms, decision, events")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,21 @@ def test_what_no_pipeline_uses_is_a_warning_in_its_file(tmp_path):
         ("unused", "warning", f"{spare}: sources.spare is used by no pipeline")
     ]
     assert loaded.usable().sources["spare"].url == "1"
+
+
+def test_a_command_that_could_change_nothing_is_a_warning(tmp_path):
+    """`set` without bounds is most often half of a change."""
+    allowed = PIPELINE + "[commands]\nallow = ['set']\n"
+    config = write(tmp_path, allowed)
+    assert load(config).findings == [
+        Finding(
+            "nothing-to-set",
+            "warning",
+            f"{config}: commands.allow has set, and no pipeline has bounds",
+            "add [pipelines.<name>.bounds]",
+        )
+    ]
+    assert faults(tmp_path, allowed + "[pipelines.p.bounds]\nmin_score = [0.4, 0.9]\n") == []
 
 
 def test_without_a_pipeline_nothing_would_run(tmp_path):

@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.commands.settings import CommandsSettings
 from agent.config.fields import fields_of
 from agent.config.layers import Layer
 from agent.config.loading import validated
-from agent.config.settings import AgentSettings, DeviceSettings, LogSettings
+from agent.config.settings import AgentSettings, DeviceSettings, LogSettings, SupervisionSettings
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import DecisionSpec, GoldenSpec, InputSpec, OutputSpec
 from agent.mqtt.settings import MqttSettings
-from agent.pipeline.settings import PipelineSettings
+from agent.pipeline.settings import BoundsSettings, PipelineSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
+from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,7 +29,9 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("device",), DeviceSettings),
     (("mqtt",), MqttSettings),
     (("log",), LogSettings),
+    (("limits",), LimitsSettings),
     (("runtime",), RuntimeSettings),
+    (("supervision",), SupervisionSettings),
     (("runtime", "delegates", "0"), DelegateSettings),
     (("sources", "a"), CameraSettings),
     (("sources", "b"), ImagesSettings),
@@ -37,6 +41,8 @@ TABLES: list[tuple[tuple[str, ...], type[BaseModel]]] = [
     (("models", "m", "decision"), DecisionSpec),
     (("models", "m", "golden"), GoldenSpec),
     (("pipelines", "p"), PipelineSettings),
+    (("pipelines", "p", "bounds"), BoundsSettings),
+    (("commands",), CommandsSettings),
 ]
 KEYS = [(path, field.key) for path, model in TABLES for field in fields_of(model)]
 ADDRESSES = [

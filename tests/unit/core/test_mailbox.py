@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.mailbox import Closed, Mailbox
+
+LONG_S = 20.0
 
 
 def drain(box: Mailbox[int]) -> list[int]:
@@ -82,3 +85,25 @@ def test_a_reader_that_cannot_work_holds_nobody_up():
     box.skip(on=False)
     box.put(3, 0)
     assert drain(box) == [3]
+
+
+def test_a_reader_that_was_replaced_leaves_the_item_to_the_other():
+    """And passes on what woke it, so that the other does not wait for its timeout."""
+    box, got = Mailbox(1, "wait"), []
+    left = threading.Event()
+    first = threading.Thread(target=lambda: got.append(("first", box.get(LONG_S, left.is_set))))
+    first.start()
+    until_s = time.monotonic() + LONG_S
+    while not box._changed._waiters and time.monotonic() < until_s:
+        time.sleep(0.001)
+    second = threading.Thread(target=lambda: got.append(("second", box.get(LONG_S))))
+    second.start()
+    while len(box._changed._waiters) < 2 and time.monotonic() < until_s:
+        time.sleep(0.001)
+    left.set()
+    began_s = time.monotonic()
+    assert box.put("item", 0)
+    first.join(LONG_S)
+    second.join(LONG_S)
+    assert sorted(got) == [("first", None), ("second", "item")]
+    assert time.monotonic() - began_s < LONG_S / 2

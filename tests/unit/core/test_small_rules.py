@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+import threading
 import uuid
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core import times
 from agent.core.backoff import Backoff
 from agent.core.health import Figures, Reasons
 from agent.core.names import is_name, to_name
@@ -48,6 +52,34 @@ def test_ids_are_unique_uuids_of_version_7():
     ids = [uuid.UUID(new_id()) for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert {(i.version, i.variant) for i in ids} == {(7, uuid.RFC_4122)}
+
+
+@given(st.lists(st.integers(0, 2**47), min_size=1, max_size=50))
+def test_ids_sort_by_the_order_of_making_whatever_the_clock_does(times_ms):
+    """A clock that goes back, for an hour or to 1970, does not put a later id before an earlier one (RFC 9562, section 6.2)."""
+    clock = iter(times_ms)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(times, "_last_ms", 0)
+        patch.setattr(times, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+        ids = [new_id() for _ in times_ms]
+    assert ids == sorted(ids)
+    assert [uuid.UUID(made).int >> 80 for made in ids] == list(accumulate(times_ms, max))
+
+
+def test_ids_of_several_threads_differ_and_sort_within_each():
+    """Pipelines number their predictions at the same time."""
+    made = [[] for _ in range(4)]
+
+    def make(ids: list[str]) -> None:
+        ids.extend(new_id() for _ in range(2000))
+
+    threads = [threading.Thread(target=make, args=(ids,)) for ids in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len({id_ for ids in made for id_ in ids}) == 8000
+    assert all(ids == sorted(ids) for ids in made)
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 10), st.floats(10, 600))

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.models.settings import RuntimeSettings
+from agent.telemetry.settings import LimitsSettings
 from device_profiles import Profile, UnknownProfile, load, names
 
 SECTIONS = ("match", "runtime", "camera", "limits")
@@ -71,6 +72,14 @@ def test_settings_are_what_the_configuration_reads(profile):
     assert [delegate.kind for delegate in runtime.delegates] == [
         delegate.kind for delegate in profile.runtime.delegates
     ]
+
+
+@every_profile
+def test_the_agent_acts_before_the_chip_slows_down(profile):
+    """2 °C below, where it is known from which temperature it does."""
+    throttle_c = profile.limits.throttle_c
+    limits = LimitsSettings.model_validate(profile.settings()["limits"])
+    assert limits.max_temperature_c == (None if throttle_c is None else throttle_c - 2)
 
 
 def test_settings_belong_to_the_caller():

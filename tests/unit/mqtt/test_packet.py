@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import socket
 
 import pytest
@@ -9,19 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from agent.mqtt.packet import publish_packet
+from agent.mqtt.inlet import Inlet
+from agent.mqtt.packet import Puback, publish_packet, split
 
 VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
-def of_paho(topic, payload, retain, protocol):
+def of_paho(topic, payload, retain, protocol, identifier=None, correlation=None):
     """What paho puts into its queue for the socket."""
+    properties = None
+    if correlation is not None:
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.CorrelationData = correlation
     client = Client(CallbackAPIVersion.VERSION2, protocol=VERSIONS[protocol])
     client._sock = socket.socket()  # it does not ask for more before it packs
     client._packet_queue = lambda command, packet, *_: packets.append(bytes(packet))
     packets = []
-    client._send_publish(1, topic.encode(), payload, 0, retain)
+    qos = 0 if identifier is None else 1
+    client._send_publish(identifier or 1, topic.encode(), payload, qos, retain, False, None, properties)
     return packets[0]
 
 
@@ -43,3 +53,77 @@ def test_every_packet_is_the_one_that_paho_writes(topic, payload, retain, protoc
     """Topic in UTF-8, flags, and the empty properties of version 5."""
     expected = of_paho(topic, payload, retain, protocol)
     assert publish_packet(topic, payload, retain=retain, protocol=protocol) == expected
+
+
+@given(
+    payload=st.binary(max_size=300),
+    retain=st.booleans(),
+    protocol=st.sampled_from(sorted(VERSIONS)),
+    identifier=st.integers(1, 65_535),
+    correlation=st.none() | st.binary(max_size=200),
+)
+def test_qos_1_and_correlation_data_are_written_as_paho_does(payload, retain, protocol, identifier, correlation):
+    """The packet's number, and in version 5 what whoever asked gave to be given back."""
+    if protocol != "5":
+        correlation = None
+    expected = of_paho("a/b", payload, retain, protocol, identifier, correlation)
+    ours = publish_packet(
+        "a/b", payload, retain=retain, protocol=protocol, identifier=identifier, correlation=correlation
+    )
+    assert ours == expected
+
+
+PACKETS = {
+    b"\x40\x02\x00\x07": Puback(7, 0),
+    b"\x40\x03\x01\x00\x87": Puback(256, 0x87),
+    b"\x40\x04\xff\xff\x10\x00": Puback(65_535, 0x10),
+    b"\xd0\x00": None,
+    b"\x30\x05\x00\x01t\x00!": None,
+    publish_packet("t", b"x" * 300, retain=False, protocol="5"): None,
+}
+
+
+class ScriptedSocket:
+    """Gives what it is told to, piece by piece."""
+
+    def __init__(self, pieces):
+        self.pieces = list(pieces)
+
+    def recv(self, _size):
+        if not self.pieces:
+            raise BlockingIOError
+        return self.pieces.pop(0)
+
+
+@given(packets=st.lists(st.sampled_from(sorted(PACKETS)), max_size=12), cuts=st.lists(st.integers(0, 400), max_size=6))
+def test_confirmations_are_kept_and_everything_else_goes_through(packets, cuts):
+    """However TCP cuts the stream into pieces."""
+    stream = b"".join(packets)
+    edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
+    kept, through = [], b""
+    inlet = Inlet(ScriptedSocket(pieces), kept)
+    for _ in range(len(stream) + len(pieces) + 1):
+        with contextlib.suppress(BlockingIOError):
+            through += inlet.recv(3)
+    assert kept == [PACKETS[packet] for packet in packets if PACKETS[packet]]
+    assert through == b"".join(packet for packet in packets if not PACKETS[packet])
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_lost_in_what_is_taken_apart(data):
+    """Whatever a peer sends that is no broker."""
+    pubacks, others, left = split(data)
+    assert data.endswith(left)
+    assert len(b"".join(others)) + len(left) + 4 * len(pubacks) <= len(data) or not pubacks
+
+
+def test_what_can_never_be_a_packet_is_not_kept_back():
+    """paho sees it, and ends the connection."""
+    rubbish = b"\xff" * 20
+    assert Inlet(ScriptedSocket([rubbish]), []).recv(100) == rubbish
+
+
+def test_the_end_of_the_connection_goes_through():
+    """As an empty piece, which is how a socket says it."""
+    assert Inlet(ScriptedSocket([b""]), []).recv(1) == b""

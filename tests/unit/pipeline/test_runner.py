@@ -10,7 +10,7 @@ import pytest
 
 from agent.core import results
 from agent.core.decisions import DecisionRule
-from agent.core.errors import ModelRefused
+from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.frames import Frame
 from agent.core.mailbox import Mailbox
 from agent.core.messages import ModelReference
@@ -23,7 +23,7 @@ from agent.pipeline.settings import PipelineSettings
 
 
 class ScriptedModel:
-    """Scores a frame by its first pixel; 255 is a fault of the interpreter, 254 gives NaN, 253 is a fault of the decoder."""
+    """Scores a frame by its first pixel; 255 is a fault of the interpreter, 254 gives NaN, 253 is a fault of the decoder, 252 ends the child."""
 
     reference = ModelReference(name="m", version="1", digest="sha256:0", runtime="none", delegate="none")
 
@@ -46,6 +46,8 @@ class ScriptedModel:
     def infer(self, prepared):
         if prepared.tensor.flat[0] == 255:
             raise ModelRefused("the interpreter failed")
+        if prepared.tensor.flat[0] == 252:
+            raise ModelCrashed("SIGSEGV")
         now = time.perf_counter_ns()
         return Inferred([prepared.tensor], prepared, now, now, now)
 
@@ -263,3 +265,48 @@ def test_without_a_decision_a_stale_prediction_has_none():
     runner, box, sink = build(Observing, deadline_ms=1, on_stale="reject")
     run_through(runner, box, [frame(0, 10, age_ns=10_000_000)])
     assert [(p.quality, p.decision) for p, *_ in sink.sent] == [("stale", None)]
+
+
+def test_a_crash_of_the_models_child_costs_its_frame_and_the_model_is_loaded_at_once():
+    """The frame is counted, the state says why, the next frame is inspected, and `seq` has no gap."""
+    states = []
+    runner, box, sink = build(ScriptedModel)
+    runner._on_change = lambda r: states.append((r.state, str(r.fault)))
+    run_through(runner, box, [frame(0, 10), frame(1, 252), frame(2, 10)])
+    assert [(p.seq, p.frame.index) for p, *_ in sink.sent] == [(0, 0), (1, 2)]
+    assert states == [("ok", "None"), ("starting", "SIGSEGV"), ("ok", "None"), ("ended", "None")]
+    assert runner.drops() == {"model_crashed": 1}
+    assert runner.child_restarts == 1
+
+
+def test_a_model_that_crashes_again_and_again_fails_its_pipeline(monkeypatch):
+    """It says so, and is tried again as slowly as one that is refused."""
+    monkeypatch.setattr("agent.core.crashes._SECOND_S", 0.001)
+    failed = threading.Event()
+    runner, box, sink = build(ScriptedModel)
+    runner._on_change = lambda r: failed.set() if r.state == "failed" else None
+    for k in range(10):
+        box.put(frame(k, 252), 10)
+    runner.start()
+    assert failed.wait(10)
+    runner.stop()
+    assert runner.join(10)
+    assert str(runner.fault) == "too many crashes, the last one: SIGSEGV"
+    assert (runner.child_restarts, runner.drops()) == (6, {"model_crashed": 6})
+    assert sink.sent == []
+
+
+def test_a_crash_while_the_model_is_loaded_loses_no_frame():
+    """No frame was in the child; it is tried again at once all the same."""
+    tries = []
+
+    def load():
+        tries.append(None)
+        if len(tries) == 1:
+            raise ModelCrashed("SIGBUS")
+        return ScriptedModel()
+
+    runner, box, sink = build(load)
+    run_through(runner, box, [frame(0, 10)])
+    assert [p.frame.index for p, *_ in sink.sent] == [0]
+    assert (runner.child_restarts, runner.drops()) == (1, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -11,25 +12,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sources.camera.device import wall_time_ns
+from agent.sources.camera.device import driver_age_ns
 from agent.sources.camera.file import frame_rate, is_text
 from agent.sources.camera.rtsp_options import VARIABLE, RtspOptions
 from agent.sources.images.pictures import is_cut_off, is_picture
+from agent.sources.opencv import arrived
 
 LONG_S = 20.0
 
 
-@given(st.integers(2_000_000, 10**9), st.integers(0, 999_000), st.integers(0, 2 * 10**18))
-def test_a_drivers_time_is_carried_over_to_the_wall_clock(monotonic_us, age_us, wall_ns):
-    """A buffer that was filled 20 ms ago was filled 20 ms before now, to the microsecond."""
-    captured_ns = wall_time_ns((monotonic_us - age_us) / 1000, monotonic_us * 1000, wall_ns)
-    assert captured_ns == pytest.approx(wall_ns - age_us * 1000, abs=1000)
+@given(st.integers(2_000_000, 10**9), st.integers(0, 999_000))
+def test_the_age_of_a_drivers_buffer_is_known_to_the_microsecond(monotonic_us, age_us):
+    """By the monotonic clock alone, which the driver stamped it with."""
+    age_ns = driver_age_ns((monotonic_us - age_us) / 1000, monotonic_us * 1000)
+    assert age_ns == pytest.approx(age_us * 1000, abs=1000)
+
+
+def test_a_picture_was_captured_its_age_before_now():
+    """The wall clock names the moment and decides nothing: the age is the driver's."""
+    before_ns = time.time_ns()
+    frame = arrived(np.zeros((2, 2, 3), np.uint8), 0, age_ns=20_000_000)
+    assert before_ns <= frame.captured_ns + 20_000_000 <= time.time_ns()
+    assert frame.age_ns == 20_000_000
 
 
 @pytest.mark.parametrize("buffer_ms", [0.0, -1.0, 8_999.0, 10_000.1, 1.7e12])
 def test_a_time_that_cannot_be_is_not_believed(buffer_ms):
     """Zero, a second ago or more, the future, and the wall clock itself; the machine is up for 10 s here."""
-    assert wall_time_ns(buffer_ms, 10_000_000_000, 1_700_000_000_000_000_000) is None
+    assert driver_age_ns(buffer_ms, 10_000_000_000) is None
 
 
 @given(st.floats())

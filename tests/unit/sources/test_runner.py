@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from watched import FRAME, LONG_S, Hang, Studio, Told, drain
 
 from agent.core.errors import MissingExtra, SourceInvalid, SourceUnavailable
+from agent.core.supervision import Limits
 from agent.sources.contract import FrameUnreadable
-from agent.sources.runner import MAX_ABANDONED, RunnerPolicy, SourceRunner
+from agent.sources.runner import RunnerPolicy, SourceRunner
+from agent.supervisor import Supervisor
 
 HANG_S, STALE_S = 30.0, 5.0
 OPENS = FRAME
@@ -74,7 +76,7 @@ def test_a_slow_pipeline_holds_a_file_up_and_that_is_no_hang():
     box = runner.subscribe("slow", as_it_is)
     runner.start()
     told.wait_for("ok")
-    runner.check(time.monotonic() + 100 * HANG_S)
+    assert runner.stalled_s(time.monotonic() + 100 * HANG_S) is None
     assert [frame.index for frame in drain(box)] == list(range(10))
     assert (runner.abandoned, len(studio.sources), told.states) == (0, 1, ["connecting", "ok", "ended"])
 
@@ -211,12 +213,13 @@ def test_a_thread_that_hangs_is_abandoned_and_replaced(during, state):
     studio = Studio(hangs, [OPENS, FRAME, FRAME])
     runner = build(studio, told=told)
     box = runner.subscribe("p", as_it_is)
+    supervisor = Supervisor([runner])
     runner.start()
     assert hang.reached.wait(LONG_S)
     stuck = runner._worker
-    runner.check(time.monotonic() + HANG_S - 1)
+    supervisor.check(time.monotonic() + HANG_S - 1)
     assert runner.abandoned == 0
-    runner.check(time.monotonic() + HANG_S + 0.1)
+    supervisor.check(time.monotonic() + HANG_S + 0.1)
     assert [frame.index for frame in drain(box)] == [0, 1]
     assert runner.abandoned == 1
     assert told.states == ["connecting", state, "ok", "ended"]
@@ -235,10 +238,11 @@ def test_what_an_abandoned_thread_finds_out_later_is_told_to_nobody(late):
     studio = Studio([OPENS, hang], [OPENS, FRAME, Hang()])
     runner = build(studio, live=True, told=told)
     runner.subscribe("p", as_it_is)
+    supervisor = Supervisor([runner])
     runner.start()
     assert hang.reached.wait(LONG_S)
     stuck = runner._worker
-    runner.check(time.monotonic() + HANG_S + 0.1)
+    supervisor.check(time.monotonic() + HANG_S + 0.1)
     told.wait_for("no_signal", "ok")
     hang.release()
     assert stuck.join(LONG_S)
@@ -247,24 +251,25 @@ def test_what_an_abandoned_thread_finds_out_later_is_told_to_nobody(late):
     runner.stop()
 
 
-def test_abandoned_threads_are_bounded_and_the_source_comes_back_when_one_ends():
-    """A driver that hangs at each open must not fill the machine with threads."""
-    hangs = [Hang() for _ in range(MAX_ABANDONED)]
+def test_a_source_that_hangs_again_and_again_is_failed_and_tried_slowly():
+    """A driver that hangs at each open costs a thread for each try, so there are few of them."""
+    hangs = [Hang() for _ in range(3)]
     studio, told = Studio(*[[hang] for hang in hangs], [OPENS, FRAME, Hang()]), Told()
     runner = build(studio, live=True, told=told)
     runner.subscribe("p", as_it_is)
+    supervisor = Supervisor([runner], Limits(max_restarts=2, within_s=600, retry_s=300))
     runner.start()
+    now_s = time.monotonic()
     for hang in hangs:
         assert hang.reached.wait(LONG_S)
-        runner.check(time.monotonic() + HANG_S + 0.1)
-    assert (runner.abandoned, runner.status.state) == (MAX_ABANDONED, "failed")
-    assert f"{MAX_ABANDONED} abandoned capture threads" in runner.status.reason
-    runner.check(time.monotonic())
-    assert len(studio.sources) == MAX_ABANDONED
-    first = runner._lost[0]
-    hangs[0].release()
-    assert first.join(LONG_S)
-    runner.check(time.monotonic())
+        now_s += HANG_S + 1
+        supervisor.check(now_s)
+        supervisor.check(now_s + 1)
+    assert (runner.abandoned, runner.abandoned_alive, runner.status.state) == (3, 3, "failed")
+    assert runner.status.retry_in_s == 300
+    supervisor.check(now_s + 299)
+    assert len(studio.sources) == 3
+    supervisor.check(now_s + 300)
     told.wait_for("failed", "ok")
     runner.stop()
     for hang in hangs:
@@ -386,5 +391,6 @@ def test_a_runner_that_has_not_started_is_left_alone_by_the_watch():
     studio = Studio([OPENS, FRAME])
     runner = build(studio)
     runner.check(time.monotonic() + 1000)
+    assert runner.stalled_s(time.monotonic() + 1000) is None
     assert studio.sources == []
     assert runner.join(0.01)
