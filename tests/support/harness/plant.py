@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from harness.evidence import Key
 
 ROOT = "lineside/v1/plant/line/press"
+FEW = 100
+"""Messages that may wait where nobody is behind."""
 READY_S = 60.0
 """How long a start may take on a machine that runs other tests too."""
 GRACE_S = 60
 """How long an agent that is asked to end may take to deliver what waits."""
 
+ORDERLY = "persistence true\nautosave_interval 0\npersistence_location {folder}/\n"
+"""A broker that writes down what it holds when it is asked to end."""
 PERSISTENT = "persistence true\nautosave_interval 1\nautosave_on_changes true\npersistence_location {folder}/\n"
 """A broker that writes down what it holds after each change; with a SIGKILL it forgets very little."""
 
@@ -198,6 +202,15 @@ class Plant:
     def made(self) -> int:
         """Predictions of this start of the agent, which are as many events."""
         return sum(pipeline["predictions"] for pipeline in self.status()["pipelines"].values())
+
+    def wait_drained(self, timeout_s: float = 300.0) -> None:
+        """Wait until hardly anything waits for the broker."""
+        until_s = time.monotonic() + timeout_s
+        while (queued := self.status()["mqtt"]["queued"]) > FEW:
+            assert time.monotonic() < until_s, (
+                f"{queued} messages wait after {timeout_s:g} s:\n{self.agent.log[-3000:]}"
+            )
+            time.sleep(0.1)
 
     def wait_made(self, more: int, timeout_s: float = READY_S) -> int:
         """Wait until so many more were made, whether or not the broker has them; how many there are in all."""
