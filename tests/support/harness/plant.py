@@ -16,6 +16,7 @@ from line import Agent, write_bundle
 from recording import RecordingProxy
 
 from agent.control import ask
+from agent.core.errors import AgentUnreachable
 from harness.evidence import Verdict, judge
 from harness.listening import Listener
 from harness.spool_rows import read_rows
@@ -214,11 +215,16 @@ class Plant:
 
     def wait_made(self, more: int, timeout_s: float = READY_S) -> int:
         """Wait until so many more were made, whether or not the broker has them; how many there are in all."""
-        before, until_s = self.made(), time.monotonic() + timeout_s
-        while (made := self.made()) < before + more:
-            assert time.monotonic() < until_s, f"{made - before} of {more} messages made:\n{self.agent.log[-3000:]}"
+        until_s = time.monotonic() + timeout_s
+        goal = None
+        while True:
+            with contextlib.suppress(AgentUnreachable):  # an agent that has just started does not answer yet
+                made = self.made()
+                goal = goal or made + more
+                if made >= goal:
+                    return made
+            assert time.monotonic() < until_s, f"{more} messages were not made:\n{self.agent.log[-3000:]}"
             time.sleep(0.05)
-        return made
 
     def verdict(self, *, heard_s: float = 15.0) -> Verdict:
         """Judge everything so far; the agent has ended.
