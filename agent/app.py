@@ -162,8 +162,10 @@ class App:
         """
         cv2.setNumThreads(1)  # one stream is one thread; OpenCV's pool would fight the interpreters for the cores
         grace_s = self._settings.device.shutdown_grace_s
-        with StateLock(self._settings.device.state_dir):
+        with StateLock(self._settings.device.state_dir) as lock:
             try:
+                if lock.fault:
+                    self._reporter.disk("state", f"the state directory is not well: {lock.fault}")
                 self._start()
                 code = self._until_the_end()
                 if code == ConfigInvalid.exit_code:
@@ -196,7 +198,7 @@ class App:
         if self._settings.commands.allow:
             self._desk.start()
         self._publisher.start()
-        self._control.start()
+        self._open_control()
         for pipeline in self._pipelines.values():
             pipeline.start()
         until_s = time.monotonic() + FIRST_CONNECTION_S
@@ -209,6 +211,15 @@ class App:
         self._jobs.after(_FIRST_HEALTH_S, "first health", self._report_health)
         self._jobs.every(self._settings.device.health_interval_s, "health", self._report_health, jitter_s=1)
         self._jobs.every(self._settings.limits.check_interval_s, "limits", self._caretaker.look)
+
+    def _open_control(self) -> None:
+        """Without the socket the agent works as well; only those who ask it by hand get no answer."""
+        try:
+            self._control.start()
+        except OSError as error:
+            sentence = f"no control socket in {self._settings.device.state_dir}: {error.strerror}"
+            log.error("%s", sentence, extra={"hint": "`lineside status` has no answer until the next start"})  # noqa: TRY400 - no traceback
+            self._reporter.disk("control", sentence)
 
     def _until_the_end(self) -> int:
         deadline_s = time.monotonic() + ONCE_S if self._once else None
@@ -316,6 +327,8 @@ class App:
 
     def _disk_changed(self, cause: str, sentence: str | None) -> None:
         self._reporter.disk(cause, sentence)
+        if sentence is None:
+            self._reporter.disk("state", None)  # the lock is held all the same; only its file could not name us
 
     def _message_dropped(self, reason: str, sentence: str) -> None:
         self._reporter.drop(reason, sentence)

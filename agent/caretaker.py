@@ -73,7 +73,7 @@ class Caretaker:
             count = runner.figures.predictions + runner.intake.still
             since_s, before = self._counted.get(name, (now_s, 0))
             self._counted[name] = (now_s, count)
-            if before and count > before and runner.intake.measure is None:
+            if before and count > before and runner.intake.slowed_to_hz is None and not runner.intake.holds:
                 self._usual_hz[name] = (count - before) / (now_s - since_s)
 
     def _take(self, measures: Measures) -> None:

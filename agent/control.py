@@ -56,6 +56,9 @@ class ControlServer:
         """Listen. A socket that a killed agent left behind is replaced: the caller holds the state lock.
 
         Nobody can connect before the mode is set, because only then the socket listens.
+
+        Raises:
+            OSError: The disk takes no socket: it is full, read-only or fails.
         """
         (self._state_dir / _NAME).unlink(missing_ok=True)
         answers = self._answers
@@ -70,9 +73,13 @@ class ControlServer:
         with _address(self._state_dir) as address:
             server = socketserver.ThreadingUnixStreamServer(address, Handler, bind_and_activate=False)
             server.daemon_threads = True
-            server.server_bind()
-        (self._state_dir / _NAME).chmod(0o600)
-        server.server_activate()
+            try:
+                server.server_bind()
+                (self._state_dir / _NAME).chmod(0o600)
+                server.server_activate()
+            except OSError:
+                server.server_close()
+                raise
         self._server = server
         threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
 
@@ -82,7 +89,8 @@ class ControlServer:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
-            (self._state_dir / _NAME).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that became read-only keeps it, as after a kill
+                (self._state_dir / _NAME).unlink(missing_ok=True)
 
 
 def _answer(line: bytes, answers: dict[str, Answer]) -> bytes:

@@ -250,7 +250,7 @@ class Reporter:
             "spool": asdict(_spool_health(self._spool)),
             "pipelines": {
                 name: asdict(_pipeline_health(runner, sources[runner.settings.source], _SNAPSHOT_S))
-                | {"source": runner.settings.source, "model": runner.settings.model}
+                | {"source": runner.settings.source, "model": runner.settings.model, "abandoned": runner.abandoned}
                 for name, runner in pipelines.items()
             },
             "sources": {
@@ -288,7 +288,7 @@ def _pipeline_health(runner: PipelineRunner, source: SourceRunner, window_s: flo
         reason=str(runner.fault) if runner.fault else None,
         holds=sorted(runner.intake.holds),
         set=runner.tuning.changes,
-        measure=runner.intake.measure,
+        slowed_to_hz=runner.intake.slowed_to_hz,
     )
 
 

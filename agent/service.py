@@ -81,12 +81,13 @@ class Service:
             self._said, self._said_s = news, now_s
 
     def stopping(self, grace_s: float) -> None:
-        """The agent delivers what waits, for at most `grace_s`, and ends."""
+        """The agent delivers what waits, for at most `grace_s`, and ends; the main loop comes round no more."""
+        time_usec = round((grace_s + _LAST_WORDS_S) * 1e6)
         self._notifier.tell(
             STOPPING=1,
-            WATCHDOG=1,
             STATUS=f"stopping; delivers what waits for at most {grace_s:g} s",
-            EXTEND_TIMEOUT_USEC=round((grace_s + _LAST_WORDS_S) * 1e6),
+            EXTEND_TIMEOUT_USEC=time_usec,
+            **({"WATCHDOG_USEC": time_usec, "WATCHDOG": 1} if self._notifier.watchdog_s else {}),
         )
 
     def _feed(self, views: list[PipelineView], now_s: float) -> None:

@@ -36,6 +36,7 @@ def render(answer: dict[str, Any]) -> str:
         "",
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
         *_commands(answer["commands"]),
+        _spool(answer["spool"]),
         "",
         output.table(
             [
@@ -73,13 +74,27 @@ def render(answer: dict[str, Any]) -> str:
 
 def _state(pipeline: dict[str, Any]) -> str:
     """What a person must see first: that it takes no frames on purpose, if it could."""
-    return ", ".join(pipeline["holds"]) or "ok" if pipeline["state"] == "ok" else str(pipeline["state"])
+    if pipeline["state"] != "ok":
+        return str(pipeline["state"])
+    slowed = [] if pipeline["slowed_to_hz"] is None else ["slowed"]
+    return ", ".join([*pipeline["holds"], *slowed]) or "ok"
 
 
 def _commands(counts: dict[str, int]) -> list[str]:
     """A line, if any were sent."""
     said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items())
     return [f"commands  {said}"] if said else []
+
+
+def _spool(spool: dict[str, Any]) -> str:
+    """What waits on the disk, in a line."""
+    waits = f"{spool['events']} events"
+    if spool["backlog"]:
+        waits += f" and {spool['backlog']} late predictions"
+    text = f"spool {waits} wait, {spool['size_bytes'] / 1e6:.1f} MB"
+    if not spool["durable"]:
+        text += "; in memory only, as the disk takes nothing"
+    return text + (f"; {spool['quarantined']} in quarantine: lineside spool list" if spool["quarantined"] else "")
 
 
 def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -6,6 +6,7 @@ taken is bounded in number and in rate: a flood of junk costs the pipelines, the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -31,8 +32,6 @@ RATE_HZ, BURST = 5.0, 20
 BUSY_HZ, BUSY_BURST = 1.0, 5
 """Of the others, how many are told so."""
 _STOP_S = 1.0
-_LOOK_S = 0.5
-"""How often an idle desk looks whether it should stop."""
 
 
 class Desk:
@@ -49,7 +48,7 @@ class Desk:
         self._topics = topics
         self._clerk = clerk
         self._clock = clock
-        self._waiting: queue.Queue[Incoming] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[Incoming | None] = queue.Queue(WAITING)
         self._rate = Allowance(RATE_HZ, BURST)
         self._busy_rate = Allowance(BUSY_HZ, BUSY_BURST)
         self._stop = threading.Event()
@@ -85,6 +84,8 @@ class Desk:
     def close(self) -> None:
         """Obey no more; what waits is forgotten. Waits a second at most for the one at hand. May be called twice."""
         self._stop.set()
+        with contextlib.suppress(queue.Full):  # then it is awake, and looks before it takes the next one
+            self._waiting.put_nowait(None)
         if self._thread.ident is not None:
             self._thread.join(_STOP_S)
 
@@ -93,12 +94,11 @@ class Desk:
             self._obey_next()
 
     def _obey_next(self) -> None:
-        try:
-            self._clerk.obey(self._waiting.get(timeout=_LOOK_S))
-        except queue.Empty:
+        incoming = self._waiting.get()
+        if incoming is None:
             return
-        except (
-            Exception
-        ):  # the boundary of all that a stranger can reach: whatever happens, the next command finds somebody
+        try:
+            self._clerk.obey(incoming)
+        except Exception:  # the boundary of all that a stranger can reach: the next command must find somebody
             log.exception("a command failed")
             self._clerk.pass_over("failed")

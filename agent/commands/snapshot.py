@@ -113,7 +113,7 @@ class Album:
         for unfinished in self._folder.glob(".*.partial"):  # the power went while it was written
             unfinished.unlink()
         kept = [(path.stat(), path) for path in self._folder.glob("*.jpg") if path.name != name]
-        kept.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+        kept.sort(key=lambda each: (each[0].st_mtime_ns, each[1].name), reverse=True)
         room_bytes, room = self._size_bytes - len(picture), self._count - 1
         for known, path in kept:
             room_bytes -= known.st_size

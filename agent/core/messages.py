@@ -166,8 +166,9 @@ class PipelineHealth:
     """Why it takes no frames now; empty while it does."""
     set: dict[str, float] = field(default_factory=dict)
     """Values of the decision that were set by command and hold until the agent restarts."""
-    measure: Literal["slowed", "shed"] | None = None
-    """What the agent does to it now, as the machine has too little for all; null when nothing. The cause is in `status`."""
+    slowed_to_hz: float | None = None
+    """Frames a second that it takes at most now, as the machine has too little for all; null when it is not slowed. The cause is in
+    `status`."""
 
 
 @dataclass(kw_only=True)

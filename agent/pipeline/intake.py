@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from agent.models.placement import Region
 from agent.sources.demand import Needed
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from agent.core.messages import Hold
     from agent.models.contract import Prepared, Preparer
     from agent.pipeline.motion import MotionGate
-
-Measure = Literal["slowed", "shed"]
-"""What is done to a pipeline because the device has too little to run everything."""
 
 _EARLY = 4
 """A frame may come so great a part of the period before its turn: a camera of 30 frames a second is not halved by `max_rate_hz = 30`."""
@@ -82,7 +79,7 @@ class Intake:
         self.slowed = 0
         self._max_rate_hz = max_rate_hz
         self._waits = waits
-        self._limited = False
+        self._slowed_to_hz: float | None = None
         self._period_ns = _period_ns(max_rate_hz)
         self._due_ns = 0
         self._period_changed = threading.Event()
@@ -100,16 +97,16 @@ class Intake:
     def limit(self, rate_hz: float | None) -> None:
         """From now on let in at most `rate_hz` frames a second, None for as many as the configuration allows. Any thread."""
         rates_hz = [rate for rate in (rate_hz, self._max_rate_hz) if rate is not None]
-        self._limited = rate_hz is not None
+        self._slowed_to_hz = rate_hz
         period_ns = _period_ns(min(rates_hz, default=None))
         if period_ns != self._period_ns:
             self._period_ns, self._due_ns = period_ns, 0
             self._period_changed.set()
 
     @property
-    def measure(self) -> Measure | None:
-        """What is done to the pipeline because the device has too little, or None."""
-        return "shed" if "shed" in self._holds else "slowed" if self._limited else None
+    def slowed_to_hz(self) -> float | None:
+        """Frames a second that are let in at most because the device has too little, or None."""
+        return self._slowed_to_hz
 
     @property
     def holds(self) -> frozenset[Hold]:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from agent.core.backoff import Backoff
 from agent.spool.budget import WriteBudget
-from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
+from agent.spool.faults import SpoolCorrupt, SpoolUnwritable, named
 from agent.spool.lane import Lane, size_of
 from agent.spool.quarantine import Quarantine
 from agent.spool.room import Room, make_room, outdated
-from agent.spool.salvage import aside, move_aside
+from agent.spool.salvage import aside, move_aside, save_from, save_from_file
 from agent.spool.settings import SpoolSettings
+from agent.spool.soundness import look
 from agent.spool.store import NAME, Change, Store
 
 if TYPE_CHECKING:
@@ -368,6 +369,8 @@ class Spool:
         if self._path is None:
             return False
         try:
+            with named(self._path):
+                look(self._path)
             self._attach(Store(self._path))
         except SpoolCorrupt as fault:
             return self._replace(fault)
@@ -420,17 +423,19 @@ class Spool:
         """Move a damaged file aside, save what can be read of it, and begin a new one; whether that worked."""
         if self._path is None:
             return False
+        in_hand = {} if self._store is None else save_from(self._store)
         if self._store is not None:
             self._store.close()
         self._store = self.quarantine = None
         self.damaged += 1
         try:
-            saved = move_aside(self._path)
+            move_aside(self._path)
         except OSError as error:
             self._fail(SpoolUnwritable(f"{damage}, and it cannot be moved aside: {error.strerror}", hint=damage.hint))
             return False
+        saved = {lane: rows | in_hand.get(lane, {}) for lane, rows in save_from_file(self._path).items()}
         with self.changed:
-            lost = sum(lane.detach(saved[lane.name]) for lane in self.lanes)
+            lost = sum(lane.detach(saved[lane.name].values()) for lane in self.lanes)
             kept = sum(map(len, self.lanes))
         sentence = f"{damage}; it was moved to {aside(self._path).name}, {kept} messages were saved, {lost or 'none known'} lost"
         log.error("%s", sentence, extra={"code": damage.code, "hint": "lineside doctor; is the disk failing? dmesg"})

@@ -47,7 +47,15 @@ _SCHEMA = (
     "INSERT INTO lane VALUES ('event', 0, 0, 0, 0, 0.0), ('backlog', 0, 0, 0, 0, 0.0)",
     f"PRAGMA user_version = {VERSION}",
 )
-_SETTINGS = ("journal_mode = WAL", "journal_size_limit = 4194304", "cache_size = -1024", "temp_store = MEMORY")
+_SETTINGS = (
+    # Before WAL: so there is no `-shm`, memory mapped from a file, of which a full or failing disk ends the process by SIGBUS (seen on
+    # ext4 with blocks of 1 kB, which is what small partitions have). Others must ask the agent, as `lineside spool` does.
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "journal_size_limit = 4194304",
+    "cache_size = -1024",
+    "temp_store = MEMORY",
+)
 _SHRINK_BYTES = 8 << 20
 """An empty file that is larger is made small at the next start."""
 _BUSY_S = 5.0
@@ -104,20 +112,20 @@ class Store:
         """
         self._path = path
         self._lock = threading.Lock()
-        is_new = not path.exists()
         with named(path):
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            if not path.exists():
+                new_file(path.with_name(f"{path.name}.new")).replace(path)
+            self._db = _connected(path)
             try:
                 self._set_up()
+                # SQLite does so too, and does not say when it fails.
+                _sync_folder(path.parent)
             except BaseException:
                 self._db.close()
                 raise
-        if is_new:
-            _sync_folder(path.parent)
+            self._file = _identity(path)
 
     def _set_up(self) -> None:
-        for setting in _SETTINGS:
-            self._db.execute(f"PRAGMA {setting}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise SpoolUnwritable(
@@ -125,9 +133,7 @@ class Store:
                 hint="start the newer agent, or move the file aside: what it holds would not be sent",
             )
         with self._transaction(durable=True):
-            if version == 0:
-                for statement in _SCHEMA:
-                    self._db.execute(statement)
+            pass  # whether it can be written at all
         self.states = {lane: self._state(lane) for lane in LANES}
         (held,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
         is_empty = not held and not any(state.count for state in self.states.values())
@@ -152,6 +158,8 @@ class Store:
             durable: Come back only when it is on the disk for good.
         """
         with self._lock, named(self._path), self._transaction(durable=durable):
+            if _identity(self._path) != self._file:
+                raise SpoolCorrupt(f"{self._path} was removed or replaced", hint="who works in the state directory?")
             for change in changes:
                 self._apply(change)
 
@@ -252,6 +260,40 @@ def _chunks(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         while len(records) - begin >= length:
             yield records[begin : begin + length]
             begin += length
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in _SETTINGS:
+            db.execute(f"PRAGMA {setting}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def new_file(draft: Path) -> Path:
+    """Write a file with empty tables. It gets its name only then: an empty file under that name is a damaged one."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        draft.with_name(f"{draft.name}{suffix}").unlink(missing_ok=True)
+    with contextlib.closing(_connected(draft)) as db:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA:
+            db.execute(statement)
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return draft
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there, None for none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _sync_folder(folder: Path) -> None:

@@ -134,9 +134,10 @@ def test_the_status_is_said_on_change_and_every_ten_seconds(house, manager):
 
 
 def test_a_stop_asks_for_the_time_that_it_needs(house, manager):
-    """Its grace, and some seconds until the process has gone."""
+    """Its grace, and some seconds until the process has gone; the main loop, which feeds the watchdog, comes round no more."""
     house.service.stopping(120.0)
     assert manager.wait_for("EXTEND_TIMEOUT_USEC") == "130000000"
+    assert manager.wait_for("WATCHDOG_USEC") == "130000000"
     assert "at most 120 s" in manager.wait_for("STATUS", lambda text: "stopping" in text)
 
 

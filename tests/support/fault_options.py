@@ -71,6 +71,20 @@ def row(record_property: Callable[[str, object], None]):
     return add
 
 
+@pytest.fixture
+def storage_row(record_property: Callable[[str, object], None]):
+    """Add a row of a fault of the disk, where no broker and no whole agent is needed; then fail if anything was lost or out of order."""
+
+    def add(fault: str, injected: int, events: int, *, lost: int = 0, reordered: int = 0, note: str = "") -> None:
+        found = Row(fault, injected, events, lost, reordered=reordered, note=note)
+        record_property(_PROPERTY, json.dumps(found.as_dict()))
+        assert (lost, reordered) == (0, 0), found
+        assert injected > 0, "nothing was proved"
+        assert events > 0, "nothing was proved"
+
+    return add
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     reports = [
         report

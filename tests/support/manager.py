@@ -46,7 +46,7 @@ class Manager:
         """The values told under a key so far."""
         return [fields[key] for fields in self.told if key in fields]
 
-    def wait_for(self, key: str, condition=lambda _: True, *, times: int = 1, timeout_s: float = 30.0) -> str:
+    def wait_for(self, key: str, condition=lambda _: True, *, times: int = 1, timeout_s: float = 60.0) -> str:
         """The newest value under a key that fulfils `condition`, as soon as there were so many."""
 
         def such() -> list[str]:

@@ -15,6 +15,11 @@ from agent.telemetry.settings import LimitsSettings
 COOL, HOT = Readings(temperature_c=50.0), Readings(temperature_c=80.0)
 
 
+def _measure(intake: Intake) -> str | None:
+    """What is done to a pipeline, the harsher of two."""
+    return "shed" if intake.holds else "slowed" if intake.slowed_to_hz is not None else None
+
+
 class Plant:
     """A machine and its pipelines without a thread; `pass_s` lets them work."""
 
@@ -46,7 +51,7 @@ class Plant:
             self.caretaker.look()
 
     def measures(self) -> dict:
-        return {name: pipeline.intake.measure for name, pipeline in self.pipelines.items()}
+        return {name: _measure(pipeline.intake) for name, pipeline in self.pipelines.items()}
 
     def limit_hz(self, name: str) -> float | None:
         period_ns = self.pipelines[name].intake._period_ns

@@ -191,3 +191,11 @@ def test_an_answer_that_is_no_object_is_an_error(tmp_path):
             with pytest.raises(AgentUnreachable):
                 ask(tmp_path, "status")
             thread.join(10)
+
+
+def test_a_folder_that_takes_no_socket_is_told_and_leaves_nothing_open(tmp_path):
+    """The agent goes on without; closing what never began does no harm."""
+    server = ControlServer(tmp_path / "missing", {})
+    with pytest.raises(OSError, match="No such file"):
+        server.start()
+    server.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -94,3 +95,38 @@ def test_who_holds_the_lock_can_be_asked_without_taking_it(tmp_path):
     with StateLock(tmp_path / "state"):
         assert holder(tmp_path / "state") == os.getpid()
     assert holder(tmp_path / "state") is None
+
+
+@pytest.mark.parametrize("fault", [errno.EROFS, errno.ENOSPC, errno.EIO])
+def test_a_disk_that_takes_no_file_is_no_hindrance(tmp_path, monkeypatch, fault):
+    """The folder itself is locked, and the fault can be told."""
+    real = os.open
+
+    def sick(path, flags, *mode):
+        if flags & os.O_CREAT:
+            raise OSError(fault, os.strerror(fault))
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", sick)
+    with StateLock(tmp_path) as lock:
+        assert os.strerror(fault) in lock.fault
+        assert holder(tmp_path) == os.getpid()
+        monkeypatch.undo()
+        with pytest.raises(AlreadyRunning, match=str(os.getpid())):
+            StateLock(tmp_path).acquire()
+    with StateLock(tmp_path) as lock:
+        assert lock.fault is None
+
+
+def test_a_folder_that_this_user_may_not_write_is_refused(tmp_path, monkeypatch):
+    """That is a fault of the set-up, which does not pass."""
+
+    def forbidden(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(StateLock, "_name", forbidden)
+    with pytest.raises(BadData, match="Permission denied"):
+        StateLock(tmp_path).acquire()
+    monkeypatch.undo()
+    with StateLock(tmp_path):
+        pass

@@ -11,6 +11,7 @@ from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.findings import Finding
 from agent.core.messages import Health
+from agent.core.supervision import Plan
 from agent.mqtt.publisher import LinkState
 from agent.reporter import LINK_STABLE_S
 from agent.sources.runner import SourceStatus
@@ -99,6 +100,17 @@ def test_a_pipeline_whose_model_crashed_is_a_reason_until_it_is_loaded_again(des
     desk.reporter.pipeline(desk.pipeline)
     assert (status(desk).state, status(desk).reasons) == ("online", [])
     assert desk.snapshot()["pipelines"]["inspect"]["child_restarts"] == 1
+
+
+def test_a_sink_that_hung_too_often_is_a_reason_until_its_next_try(desk):
+    """A restart within the limits is none."""
+    desk.reporter.sink("mqtt", Plan(0.0, failed=False))
+    desk.reporter.sink("mqtt", None)
+    assert desk.reporter.status().state == "online"
+    desk.reporter.sink("mqtt", Plan(300.0, failed=True))
+    assert status(desk).reasons == ["sink mqtt failed: it hung too often, tried again in 300 s"]
+    desk.reporter.sink("mqtt", None)
+    assert status(desk).state == "online"
 
 
 @pytest.mark.parametrize("state", ["refused", "taken_over"])

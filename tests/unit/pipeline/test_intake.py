@@ -75,7 +75,7 @@ def test_a_camera_is_looked_at_no_faster_than_the_limit(limit_hz, count):
     admitted = let_in(intake, 30, 10, shake_s=0.003)
     assert len(admitted) == pytest.approx(count, abs=1)
     assert intake.slowed == 300 - len(admitted)
-    assert intake.measure == "slowed"
+    assert intake.slowed_to_hz == limit_hz
 
 
 def test_without_a_limit_every_frame_is_let_in_again():
@@ -85,7 +85,7 @@ def test_without_a_limit_every_frame_is_let_in_again():
     assert len(let_in(intake, 30, 5)) == 1
     intake.limit(None)
     assert len(let_in(intake, 30, 5, since_s=1005.0)) == pytest.approx(50, abs=1)
-    assert intake.measure is None, "what the configuration asks for is no measure"
+    assert intake.slowed_to_hz is None, "what the configuration asks for is no measure"
 
 
 def test_a_limit_above_the_configured_rate_changes_nothing():
@@ -136,13 +136,3 @@ def test_a_file_that_waits_is_let_go_on_when_the_limit_ends():
     intake.limit(None)
     waiting.join(10)
     assert not waiting.is_alive()
-
-
-def test_shed_is_the_harsher_measure():
-    """It is what a person is told, though the limit holds as well."""
-    intake = Intake()
-    intake.limit(1)
-    intake.hold("shed")
-    assert intake.measure == "shed"
-    intake.release("shed")
-    assert intake.measure == "slowed"

@@ -33,7 +33,7 @@ class Oracle:
 def inspect(inspector, model):
     pixels = np.zeros((2, 2, 3), np.uint8)
     inferred = Inferred([], Prepared(pixels, Placement(), 0, 0), 0, 0, 0)
-    return inspector.inspect(Frame(pixels, 0, 0, 0), inferred, model).prediction
+    return inspector.inspect(Frame(pixels, 0, 0, 0), inferred, model, model.decode(inferred)).prediction
 
 
 @pytest.fixture
