@@ -19,7 +19,7 @@ demo: $(VENV)/.demo ## Inspect solar cells on a belt for SECONDS (20) seconds
 test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-faults: $(VENV)/.test test-tools ## Inject every fault (@@ minutes) and print the table of what it cost; SEED repeats a run
+faults: $(VENV)/.test test-tools ## Inject every fault (20 minutes) and print the table of what it cost; SEED repeats a run
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal tests/faults --faults=all --faults-seed=$(SEED) \
 		--faults-table=build/faults.md $(PYTEST_ARGS)
 

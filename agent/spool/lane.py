@@ -438,7 +438,8 @@ class Lane:
         self._admitted_upto = self._next_id - 1
         self._disk_count = self._disk_bytes = self._written_upto = self.purgeable = 0
         self._ahead = {}
-        self._resume_at(next((number for number in self._unwritten if number not in sending), None))
+        self._unsent.clear()  # made ready again from memory, behind what could be saved and in order with it
+        self._resume_id = next((number for number in self._unwritten if number not in self._on_their_way), None)
         if lost:
             self._dropped["spool_corrupt"] += lost
         self.is_durable = False

@@ -7,7 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
+from agent.spool.faults import SpoolCorrupt, SpoolUnwritable, named
 from agent.spool.store import LANES, Store, new_file
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _MOST = 10_000
 _CHUNK = 100
 _TRIES = 1000
 """Ids that cannot be read one after the other; then the end is reached, or nothing more will be found in reasonable time."""
+_HICCUPS = 5
+"""So often a row that the disk does not give is asked for; one that is damaged, once."""
 _BESIDE = ("-wal", "-shm")
 _PAGE_BYTES = 4096
 _PAGE_COUNT = slice(28, 32)
@@ -89,21 +91,32 @@ def save_from(store: Store) -> Saved:
     """All that waits and can be read, by rising id; what is damaged is passed over."""
     saved: Saved = {lane: {} for lane in LANES}
     for lane in LANES:
-        next_id, limit, failed = store.states[lane].cursor + 1, _CHUNK, 0
+        next_id, limit, failed, hiccups = _cursor(store, lane) + 1, _CHUNK, 0, 0
         while len(saved[lane]) < _MOST and failed < _TRIES:
             try:
                 rows = store.read(lane, next_id, limit)
-            except (SpoolCorrupt, SpoolUnwritable):
-                if limit == 1:
-                    next_id, failed = next_id + 1, failed + 1
+            except (SpoolCorrupt, SpoolUnwritable) as fault:
+                hiccups = hiccups + 1 if isinstance(fault, SpoolUnwritable) else _HICCUPS
+                if limit == 1 and hiccups >= _HICCUPS:
+                    next_id, failed, hiccups = next_id + 1, failed + 1, 0
                 limit = 1
                 continue
+            hiccups = 0
             if not rows:
                 break
             saved[lane] |= {row.id: row for row in rows if _is_whole(row)}
             next_id, failed = rows[-1].id + 1, 0
             limit = _CHUNK if next_id % _CHUNK == 0 else limit
     return saved
+
+
+def _cursor(store: Store, lane: LaneName) -> int:
+    """Up to which id all is confirmed, as far as is known: behind it a message may be sent once more, but none is left out."""
+    try:
+        with named(store.path):
+            return store.state(lane).cursor
+    except (SpoolCorrupt, SpoolUnwritable):
+        return store.states[lane].cursor
 
 
 def _is_whole(record: Record) -> bool:

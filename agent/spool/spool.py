@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agent.spool.lane import LoadPlan
     from agent.spool.record import Record
     from agent.spool.settings import GivesUp
 
@@ -41,6 +42,8 @@ _LOOK_S = 10.0
 _RECORD_S = 1.0
 """So long a confirmation may wait for its record when nothing else is written."""
 _RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
+_READ_TRIES, _READ_AGAIN_S = 5, 0.02
+"""A row that cannot be read after so many tries lies on a bad sector."""
 _PURGE_COUNT = 512
 """Confirmed rows that are removed from the file together."""
 _CLOSE_S = 5.0
@@ -197,12 +200,22 @@ class Spool:
         if plan is None:
             return
         try:
-            rows = self._store.read(lane.name, plan.from_id, plan.limit) if self._store else []
+            rows = self._read(lane, plan)
         except (SpoolCorrupt, SpoolUnwritable) as fault:  # what cannot be read will not be sent from there
             self._fail(SpoolCorrupt(str(fault), hint=fault.hint))
             return
         with self.changed:
             lane.adopt(plan, rows)
+
+    def _read(self, lane: Lane, plan: LoadPlan, tries: int = _READ_TRIES) -> list[Record]:
+        """Read by a plan; a failing disk is asked again, as a hiccup is no reason to leave the file."""
+        try:
+            return self._store.read(lane.name, plan.from_id, plan.limit) if self._store else []
+        except SpoolUnwritable:
+            if tries <= 1:
+                raise
+        time.sleep(_READ_AGAIN_S)
+        return self._read(lane, plan, tries - 1)
 
     def record_confirmations(self) -> bool:
         """Put down what was confirmed, unless the disk is busy; False if it was. Without the lock.

@@ -47,15 +47,12 @@ _SCHEMA = (
     "INSERT INTO lane VALUES ('event', 0, 0, 0, 0, 0.0), ('backlog', 0, 0, 0, 0, 0.0)",
     f"PRAGMA user_version = {VERSION}",
 )
-_SETTINGS = (
-    # Before WAL: so there is no `-shm`, memory mapped from a file, of which a full or failing disk ends the process by SIGBUS (seen on
-    # ext4 with blocks of 1 kB, which is what small partitions have). Others must ask the agent, as `lineside spool` does.
-    "locking_mode = EXCLUSIVE",
-    "journal_mode = WAL",
-    "journal_size_limit = 4194304",
-    "cache_size = -1024",
-    "temp_store = MEMORY",
-)
+_SETTINGS = ("journal_mode = WAL", "journal_size_limit = 4194304", "cache_size = -1024", "temp_store = MEMORY")
+_VFS = "unix-excl"
+"""The index of the log is in memory, not in a `-shm` that is mapped from the disk: when that is full or fails, a look at the map is SIGBUS
+(seen on ext4 with blocks of 1 kB, which is what small partitions have). Others must ask the agent, as `lineside spool` does. Not
+`locking_mode = EXCLUSIVE`: SQLite 3.40 then lost what was committed around an fsync that had failed, in one of 30 runs of
+`tests/faults/test_disk_errors.py`."""
 _SHRINK_BYTES = 8 << 20
 """An empty file that is larger is made small at the next start."""
 _BUSY_S = 5.0
@@ -110,7 +107,7 @@ class Store:
             SpoolCorrupt: It is no database, or a damaged one.
             SpoolUnwritable: It cannot be opened for writing, or it is of a later version.
         """
-        self._path = path
+        self.path = path
         self._lock = threading.Lock()
         with named(path):
             if not path.exists():
@@ -129,25 +126,26 @@ class Store:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise SpoolUnwritable(
-                f"{self._path} is of version {version}, this agent knows {VERSION}",
+                f"{self.path} is of version {version}, this agent knows {VERSION}",
                 hint="start the newer agent, or move the file aside: what it holds would not be sent",
             )
         with self._transaction(durable=True):
             pass  # whether it can be written at all
-        self.states = {lane: self._state(lane) for lane in LANES}
+        self.states = {lane: self.state(lane) for lane in LANES}
         (held,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
         is_empty = not held and not any(state.count for state in self.states.values())
-        if is_empty and self._path.stat().st_size > _SHRINK_BYTES:
+        if is_empty and self.path.stat().st_size > _SHRINK_BYTES:
             for lane in LANES:
                 self._db.execute(f"DELETE FROM {lane}")  # noqa: S608 - a name of ours
             self._db.execute("VACUUM")
 
-    def _state(self, lane: LaneName) -> LaneState:
+    def state(self, lane: LaneName) -> LaneState:
+        """What the file says of a lane now; `states` is what it said when it was opened."""
         row = self._db.execute(
             "SELECT cursor, last_id, count, bytes, clock_s FROM lane WHERE name = ?", (lane,)
         ).fetchone()
         if row is None:
-            raise SpoolCorrupt(f"{self._path} has no lane {lane}")
+            raise SpoolCorrupt(f"{self.path} has no lane {lane}")
         return LaneState(*row)
 
     def commit(self, changes: Sequence[Change], *, durable: bool) -> None:
@@ -157,9 +155,9 @@ class Store:
             changes: One a lane at most.
             durable: Come back only when it is on the disk for good.
         """
-        with self._lock, named(self._path), self._transaction(durable=durable):
-            if _identity(self._path) != self._file:
-                raise SpoolCorrupt(f"{self._path} was removed or replaced", hint="who works in the state directory?")
+        with self._lock, named(self.path), self._transaction(durable=durable):
+            if _identity(self.path) != self._file:
+                raise SpoolCorrupt(f"{self.path} was removed or replaced", hint="who works in the state directory?")
             for change in changes:
                 self._apply(change)
 
@@ -168,7 +166,7 @@ class Store:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            with named(self._path), self._transaction(durable=False):
+            with named(self.path), self._transaction(durable=False):
                 self._apply(change)
         finally:
             self._lock.release()
@@ -204,7 +202,7 @@ class Store:
         if decisions:
             where += f" AND reason IS NULL AND ifnull(decision, '') IN ({', '.join('?' for _ in decisions)})"
             wanted += [decision or "" for decision in decisions]
-        with self._lock, named(self._path):
+        with self._lock, named(self.path):
             rows = self._db.execute(
                 f"SELECT {_MESSAGE_COLUMNS} FROM {lane} WHERE {where} ORDER BY id LIMIT ?",  # noqa: S608
                 (*wanted, limit),
@@ -214,7 +212,7 @@ class Store:
     def neighbours(self, record: Record) -> list[Record]:
         """The messages or gaps of the same pipeline right before and right behind one."""
         found = []
-        with self._lock, named(self._path):
+        with self._lock, named(self.path):
             for beyond, order in (("<", "DESC"), (">", "ASC")):
                 row = self._db.execute(
                     f"SELECT {_MESSAGE_COLUMNS} FROM {record.lane} WHERE id {beyond} ? AND pipeline = ?"  # noqa: S608
@@ -227,7 +225,7 @@ class Store:
     @contextlib.contextmanager
     def editing(self) -> Iterator[sqlite3.Connection]:
         """The connection, inside a transaction that comes to disk or does not happen; for the quarantine."""
-        with self._lock, named(self._path), self._transaction(durable=False):
+        with self._lock, named(self.path), self._transaction(durable=False):
             yield self._db
 
     @contextlib.contextmanager
@@ -263,7 +261,8 @@ def _chunks(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    address = f"{path.absolute().as_uri()}?vfs={_VFS}"
+    db = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         for setting in _SETTINGS:
             db.execute(f"PRAGMA {setting}")

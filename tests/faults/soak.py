@@ -21,10 +21,10 @@ from pathlib import Path
 from harness.growth import Growth, judge
 from harness.hostile import VERBS, command
 from harness.ordeal import AGENT, BROKER, CAMERA, COMMANDS, Ordeal
-from harness.plant import PERSISTENT, ROOT, Plant, pipeline
+from harness.plant import PERSISTENT, Plant, pipeline
+from harness.stranger import Stranger
 from harness.table import Row, aligned, as_markdown, as_text
 from mjpeg import MjpegServer
-from paho.mqtt import publish
 
 MB = 1e6
 _LINES = 12
@@ -43,11 +43,8 @@ def main() -> int:
                 ("restarted", BROKER + CAMERA + COMMANDS + AGENT * 3),
             )
         ]
-        until_s = time.monotonic() + options.seconds
-        with ThreadPoolExecutor(len(ordeals)) as pool:
-            for running in [pool.submit(ordeal.run, until_s) for ordeal in ordeals]:
-                running.result()
-        rows, faults, growths = [], [], {}
+        rows, growths = [], {}
+        faults = _hurt_all(ordeals, time.monotonic() + options.seconds)
         for ordeal in ordeals:
             found, told, grown = _end(ordeal)
             rows += found
@@ -85,9 +82,18 @@ def _line(stack: ExitStack, folder: Path, name: str, kinds: tuple[str, ...], rng
 
 def _say_commands(plant: Plant, rng: random.Random) -> None:
     """Hostile ones, and one that makes the line run again whatever they did."""
-    said = [command(rng) for _ in range(_COMMANDS_EACH)]
-    messages = [(f"{ROOT}/{one.topic}", one.payload, 1, False) for one in said if "\x00" not in one.topic]
-    publish.multiple([*messages, (f"{ROOT}/cmd/resume", b"{}", 1, False)], port=plant.broker.port)
+    stranger = Stranger(plant.broker.port)
+    for _ in range(_COMMANDS_EACH):
+        stranger.say(command(rng))
+    stranger.ask("resume", f"soak-{rng.random()}")
+    stranger.close()
+
+
+def _hurt_all(ordeals: list[Ordeal], until_s: float) -> list[str]:
+    """Let them run; what ended one of them early."""
+    with ThreadPoolExecutor(len(ordeals)) as pool:
+        running = {ordeal.name: pool.submit(ordeal.run, until_s) for ordeal in ordeals}
+    return [f"{name}: {error!r}" for name, one in running.items() if (error := one.exception()) is not None]
 
 
 def _end(ordeal: Ordeal) -> tuple[list[Row], list[str], list[Growth]]:

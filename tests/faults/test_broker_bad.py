@@ -8,7 +8,7 @@ import time
 
 import pytest
 from broker import needs_mosquitto
-from harness.plant import PERSISTENT, Plant
+from harness.plant import ORDERLY, Plant
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(600)]
 
@@ -20,13 +20,14 @@ needs_mosquitto_passwd = pytest.mark.skipif(
 def test_no_event_is_lost_while_the_broker_is_out_of_reach(tmp_path, chance, row):
     """For the length of 20,000 messages; then all of them come, in order."""
     messages = chance.pick(1_000, 20_000)
-    with Plant(tmp_path, pipelines=4, rate_hz=chance.pick(100, 400), broker_options=PERSISTENT) as plant:
+    with Plant(tmp_path, pipelines=4, rate_hz=chance.pick(100, 150), broker_options=ORDERLY) as plant:
         plant.start()
         plant.broker.stop()
         made = plant.wait_made(messages, 300)
         plant.broker.start()
         plant.heal(time.monotonic(), 90)
-        plant.way.recording.wait_confirmations(made, 200)
+        plant.way.recording.wait_confirmations(made, 300)
+        plant.wait_drained()
         assert plant.stop() == 0, plant.agent.log
         verdict = plant.verdict(heard_s=60)
     row("broker out of reach", 1, plant, verdict, f"for {messages} messages")

@@ -140,6 +140,7 @@ class RecordingProxy:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
+        self._to_tear: tuple[int, float] | None = None
         self._ways: list[_Way] = []
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -170,15 +171,23 @@ class RecordingProxy:
             way.is_frozen = True
 
     def tear(self, to_broker: bool, share: float) -> None:
-        """Hand on only the first bytes of the next PUBLISH (`to_broker`) or PUBACK, then close.
+        """Hand on only the first bytes of the next PUBLISH (`to_broker`) or PUBACK, on whichever connection, then close.
 
         Args:
             to_broker: Which direction.
             share: Of the packet's bytes, 0..1.
         """
         self.torn.clear()
-        for way in self._open_ways():
-            way.tear = (PUBLISH if to_broker else PUBACK, share)
+        with self._lock:
+            self._to_tear = (PUBLISH if to_broker else PUBACK, share)
+
+    def take_tear(self, kind: int) -> float | None:
+        """The share of this packet that is to be handed on before the connection ends, once, or None."""
+        with self._lock:
+            if self._to_tear is None or self._to_tear[0] != kind:
+                return None
+            share, self._to_tear = self._to_tear[1], None
+            return share
 
     def _open_ways(self) -> list[_Way]:
         with self._lock:
@@ -202,7 +211,6 @@ class _Way:
     def __init__(self, proxy: RecordingProxy, client: socket.socket, number: int) -> None:
         self.is_over = False
         self.is_frozen = False
-        self.tear: tuple[int, float] | None = None
         self._proxy = proxy
         self._client = client
         self._broker: socket.socket | None = None
@@ -251,8 +259,9 @@ class _Way:
             self._ended.wait(wait_s)
         if self.is_frozen:
             return
-        if self.tear is not None and self.tear[0] == packet.kind:
-            sink.sendall(packet.raw[: max(1, int(len(packet.raw) * self.tear[1]))])
+        share = self._proxy.take_tear(packet.kind)
+        if share is not None:
+            sink.sendall(packet.raw[: max(1, int(len(packet.raw) * share))])
             self.cut()
             self._proxy.torn.set()
             return

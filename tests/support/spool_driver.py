@@ -1,7 +1,7 @@
 """A child process that works with a real spool, and says on its standard output what it was told: `python spool_driver.py STATE [COUNT]`.
 
 `a N` is written after `flush` has come back without a fault: event N is accepted. `c N` is written before the spool hears that the broker
-has event N. One line a write, straight to the pipe, so that whoever reads knows what was said when the process died.
+has event N; at the end `f N`, how often a fault of the disk was told, and `r N`, how often that it was over. One line a write, straight to the pipe, so that whoever reads knows what was said when the process died.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.spool.record import Record
 from agent.spool.settings import SpoolSettings
 from agent.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SESSIONS = 3
 """How often the spool is opened."""
@@ -39,9 +43,10 @@ def say(letter: str, number: int) -> None:
     os.write(1, f"{letter} {number}\n".encode())
 
 
-def open_spool(folder: Path) -> Spool:
+def open_spool(folder: Path, on_fault: Callable[[str, str | None], None] = lambda *_: None) -> Spool:
     """A small one, whose thread does nothing on its own, so that each run does the same."""
-    return Spool(SpoolSettings(max_bytes=SMALL_BYTES, flush_ms=60_000, gives_up="oldest"), folder, capacity=50)
+    settings = SpoolSettings(max_bytes=SMALL_BYTES, flush_ms=60_000, gives_up="oldest")
+    return Spool(settings, folder, capacity=50, on_fault=on_fault)
 
 
 def send(spool: Spool, most: int) -> int:
@@ -64,12 +69,13 @@ def send(spool: Spool, most: int) -> int:
 def work(folder: Path, count: int) -> None:
     """Accept `count` events in a few sessions, with the broker there and away."""
     dice = random.Random(7)
-    number = 0
+    number = accepted = 0
+    told: list[str | None] = []
     for session in range(SESSIONS):
-        spool = open_spool(folder)
+        spool = open_spool(folder, lambda _cause, sentence: told.append(sentence))
         spool.open()
+        accepted = number  # what the session before could not write is gone with it
         while number < count * (session + 1) // SESSIONS:
-            first = number
             with spool.changed:
                 if dice.random() < 0.3:
                     spool.events.disconnect()
@@ -82,11 +88,14 @@ def work(folder: Path, count: int) -> None:
                 send(spool, dice.randint(1, 5))
             spool.flush()
             if spool.fault is None:
-                for accepted in range(first, number):
+                while accepted < number:
                     say("a", accepted)
+                    accepted += 1
             if dice.random() < 0.5 and send(spool, dice.randint(1, 15)):
                 spool.record_confirmations()
         spool.close()
+    say("f", sum(sentence is not None for sentence in told))
+    say("r", sum(sentence is None for sentence in told))
 
 
 if __name__ == "__main__":

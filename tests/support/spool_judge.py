@@ -23,16 +23,23 @@ class Said:
     Attributes:
         accepted: Numbers of events that the spool had taken for good.
         confirmed: Numbers of events that the broker may have.
+        faults: How often it was told that the disk is not well; 0 if it did not come to its end.
+        recoveries: How often that it is well again.
     """
 
     accepted: frozenset[int]
     confirmed: frozenset[int]
+    faults: int
+    recoveries: int
 
     @classmethod
     def of(cls, text: bytes) -> Said:
         """From its standard output, of which the last line may be cut short."""
         lines = [line.split() for line in text.decode().split("\n")[:-1]]
-        return cls(*(frozenset(int(number) for letter, number in lines if letter == which) for which in "ac"))
+        accepted, confirmed, faults, recoveries = (
+            frozenset(int(number) for letter, number in lines if letter == which) for which in "acfr"
+        )
+        return cls(accepted, confirmed, max(faults, default=0), max(recoveries, default=0))
 
 
 @dataclass
@@ -73,8 +80,7 @@ def drain(spool: Spool) -> list[Record]:
 def open_and_drain(folder: Path) -> Found:
     """Start on what is there, as the agent does."""
     found = Found()
-    spool = open_spool(folder)
-    spool._on_fault = lambda cause, sentence: found.told.append(f"{cause}: {sentence}")
+    spool = open_spool(folder, lambda cause, sentence: found.told.append(f"{cause}: {sentence}"))
     spool.open()
     try:
         assert spool.fault is None, spool.fault

@@ -16,6 +16,7 @@ from line import Agent, write_bundle
 from recording import RecordingProxy
 
 from agent.control import ask
+from agent.core.errors import AgentUnreachable
 from harness.evidence import Verdict, judge
 from harness.listening import Listener
 from harness.spool_rows import read_rows
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from harness.evidence import Key
 
 ROOT = "lineside/v1/plant/line/press"
+FEW = 100
+"""Messages that may wait where nobody is behind."""
 READY_S = 60.0
 """How long a start may take on a machine that runs other tests too."""
 GRACE_S = 60
 """How long an agent that is asked to end may take to deliver what waits."""
 
+ORDERLY = "persistence true\nautosave_interval 0\npersistence_location {folder}/\n"
+"""A broker that writes down what it holds when it is asked to end."""
 PERSISTENT = "persistence true\nautosave_interval 1\nautosave_on_changes true\npersistence_location {folder}/\n"
 """A broker that writes down what it holds after each change; with a SIGKILL it forgets very little."""
 
@@ -199,13 +204,27 @@ class Plant:
         """Predictions of this start of the agent, which are as many events."""
         return sum(pipeline["predictions"] for pipeline in self.status()["pipelines"].values())
 
+    def wait_drained(self, timeout_s: float = 300.0) -> None:
+        """Wait until hardly anything waits for the broker."""
+        until_s = time.monotonic() + timeout_s
+        while (queued := self.status()["mqtt"]["queued"]) > FEW:
+            assert time.monotonic() < until_s, (
+                f"{queued} messages wait after {timeout_s:g} s:\n{self.agent.log[-3000:]}"
+            )
+            time.sleep(0.1)
+
     def wait_made(self, more: int, timeout_s: float = READY_S) -> int:
         """Wait until so many more were made, whether or not the broker has them; how many there are in all."""
-        before, until_s = self.made(), time.monotonic() + timeout_s
-        while (made := self.made()) < before + more:
-            assert time.monotonic() < until_s, f"{made - before} of {more} messages made:\n{self.agent.log[-3000:]}"
+        until_s = time.monotonic() + timeout_s
+        goal = None
+        while True:
+            with contextlib.suppress(AgentUnreachable):  # an agent that has just started does not answer yet
+                made = self.made()
+                goal = goal or made + more
+                if made >= goal:
+                    return made
+            assert time.monotonic() < until_s, f"{more} messages were not made:\n{self.agent.log[-3000:]}"
             time.sleep(0.05)
-        return made
 
     def verdict(self, *, heard_s: float = 15.0) -> Verdict:
         """Judge everything so far; the agent has ended.

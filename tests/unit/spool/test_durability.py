@@ -222,7 +222,7 @@ class Durability(RuleBasedStateMachine):
     def rows(self):
         """What a new start would find in the file and send."""
         store = self.spool._store
-        return store.read("event", store._state("event").cursor + 1, 100_000)
+        return store.read("event", store.state("event").cursor + 1, 100_000)
 
     @invariant()
     def nothing_that_was_accepted_can_be_lost_now(self):
