@@ -1,39 +1,35 @@
 """The spool: two lanes in memory, one file on the disk, and the thread that writes groups to it.
 
 `changed` is the one lock between who makes messages, who sends them and who writes them; nobody holds it while the disk works.
-A disk that is full, read-only or failing costs durability and nothing else: messages stay in memory, bounded, and the disk is tried
-again. A damaged file is moved aside and a new one begun.
+What becomes of a file that cannot be used is `disk`'s.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.backoff import Backoff
 from agent.spool.budget import WriteBudget
-from agent.spool.faults import SpoolCorrupt, SpoolUnwritable, named
+from agent.spool.disk import Disk
+from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
 from agent.spool.lane import Lane, size_of
-from agent.spool.quarantine import Quarantine
 from agent.spool.room import Room, make_room, outdated
-from agent.spool.salvage import aside, move_aside, save_from, save_from_file
 from agent.spool.settings import SpoolSettings
-from agent.spool.soundness import look
-from agent.spool.store import NAME, Change, Store
+from agent.spool.store import NAME, Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agent.spool.disk import RunningClock
     from agent.spool.lane import LoadPlan
+    from agent.spool.quarantine import Quarantine
     from agent.spool.record import Record
     from agent.spool.settings import GivesUp
-
-log = logging.getLogger("lineside.spool")
+    from agent.spool.store import Store
 
 _EARLY_BYTES = 4 << 20
 """A group that is so large is written before its time."""
@@ -41,7 +37,6 @@ _LOOK_S = 10.0
 """How often ages are looked at."""
 _RECORD_S = 1.0
 """So long a confirmation may wait for its record when nothing else is written."""
-_RETRY_FIRST_S, _RETRY_MAX_S = 1.0, 30.0
 _READ_TRIES, _READ_AGAIN_S = 5, 0.02
 """A row that cannot be read after so many tries lies on a bad sector."""
 _PURGE_COUNT = 512
@@ -59,9 +54,6 @@ class Spool:
         events: The lane of events.
         backlog: The lane of late predictions, or None where they are not kept.
         dropped: Messages given up, by reason; under `changed`.
-        quarantine: What the broker does not take; None without a file.
-        fault: Why the disk takes nothing now, or None.
-        damaged: How often a damaged file was moved aside.
     """
 
     def __init__(
@@ -84,27 +76,27 @@ class Spool:
         self.settings = settings or SpoolSettings()
         self.changed = threading.Condition()
         self.dropped: Counter[str] = Counter()
-        self.fault: SpoolUnwritable | None = None
-        self.quarantine: Quarantine | None = None
-        self.damaged = 0
-        written_first = self.settings.flush_ms == 0 and folder is not None
         self.events = Lane("event", capacity, self.settings.gives_up, self.dropped)
         self.backlog = (
             Lane("backlog", capacity, self.settings.backlog_gives_up, self.dropped)
             if self.settings.backlog == "keep"
             else None
         )
-        self._is_grouped = not written_first
-        self._path = None if folder is None else folder / NAME
-        self._on_fault = on_fault
-        self._store: Store | None = None
+        self._is_grouped = self.settings.flush_ms > 0 or folder is None
+        self._disk = (
+            None
+            if folder is None
+            else Disk(
+                folder / NAME,
+                self.lanes,
+                self.changed,
+                quarantined=self.settings.quarantine_messages,
+                on_fault=on_fault,
+            )
+        )
         self._io = threading.Lock()
         """Held while messages move between memory and the disk, in either direction."""
-        self._since_s = time.monotonic()
-        self._clock_base_s = 0.0
-        self._budget = WriteBudget(self.settings.write_budget_bytes_h, self._since_s)
-        self._retry = Backoff(_RETRY_FIRST_S, _RETRY_MAX_S)
-        self._retry_at_s = 0.0
+        self._budget = WriteBudget(self.settings.write_budget_bytes_h, time.monotonic())
         self._unwritten_since_s = 0.0
         self._all_bounds = {
             "event": _Bounds(self.settings.max_bytes, self.settings.max_age_s, self.settings.gives_up),
@@ -127,22 +119,33 @@ class Spool:
         """What waits on the disk, in bytes that count against the bounds."""
         return sum(lane.disk_bytes for lane in self.lanes)
 
-    def clock_s(self) -> float:
-        """Seconds for which agents have worked on this file: monotonic, over restarts too, whatever the wall clock does."""
-        return self._clock_base_s + time.monotonic() - self._since_s
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """What the broker does not take; None without a file."""
+        return None if self._disk is None else self._disk.quarantine
+
+    @property
+    def fault(self) -> SpoolUnwritable | None:
+        """Why the disk takes nothing now, or None."""
+        return None if self._disk is None else self._disk.fault
+
+    @property
+    def damaged(self) -> int:
+        """How often a damaged file was moved aside."""
+        return 0 if self._disk is None else self._disk.damaged
 
     def open(self) -> None:
         """Open the file and find what earlier sessions left. A disk that does not work is told, and tried again."""
-        if self._path is None:
+        if self._disk is None:
             return
         for lane in self.lanes:
             lane.reason = "disk_error"
         with self._io:
-            self._try_open()
+            self._disk.open()
 
     def start(self) -> None:
         """Begin to write."""
-        if self._path is not None:
+        if self._disk is not None:
             self._thread.start()
 
     def close(self) -> None:
@@ -153,16 +156,16 @@ class Spool:
         if self._thread.ident is not None:
             self._thread.join(_CLOSE_S)
         self.flush()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self._disk is not None:
+            self._disk.close()
 
     # -- who makes messages ---------------------------------------------------------------------------------------------
 
     def accept(self, lane: Lane, record: Record) -> None:
         """Take a message; under `changed`. With `flush_ms = 0` an event waits for `commit`."""
         now_s = time.monotonic()
-        record.at_s = self._clock_base_s + now_s - self._since_s
+        if self._disk is not None:
+            record.at_s = self._disk.clock.s()
         was_idle = not lane.has_unwritten
         lane.accept(record, ready=self._is_grouped or not self.is_written_first)
         if was_idle:
@@ -174,11 +177,11 @@ class Spool:
     @property
     def is_written_first(self) -> bool:
         """Whether an event is on the disk before anything else happens with it."""
-        return not self._is_grouped and self._store is not None
+        return not self._is_grouped and self._disk is not None and self._disk.store is not None
 
     def commit(self, record: Record) -> None:
         """Without the lock, after `accept`: with `flush_ms = 0` come back when the message is on the disk, or the disk fails."""
-        if self.is_written_first and (self.fault is None or time.monotonic() >= self._retry_at_s):
+        if self._disk is not None and self.is_written_first and self._disk.is_due:
             self.flush()
         with self.changed:
             self.events.admit(record)
@@ -207,6 +210,15 @@ class Spool:
         with self.changed:
             lane.adopt(plan, rows)
 
+    def _fail(self, fault: SpoolCorrupt | SpoolUnwritable) -> None:
+        if self._disk is not None:
+            self._disk.fail(fault)
+            self._work.set()
+
+    @property
+    def _store(self) -> Store | None:
+        return None if self._disk is None else self._disk.store
+
     def _read(self, lane: Lane, plan: LoadPlan, tries: int = _READ_TRIES) -> list[Record]:
         """Read by a plan; a failing disk is asked again, as a hiccup is no reason to leave the file."""
         try:
@@ -222,7 +234,8 @@ class Spool:
 
         While the disk fails, the writer tries it again in its own time, and nobody waits.
         """
-        if self.fault is not None and time.monotonic() < self._retry_at_s:
+        disk = self._disk
+        if disk is None or not disk.is_due:
             return True
         for lane in self.lanes:
             with self.changed:
@@ -231,11 +244,11 @@ class Spool:
             if not self._io.acquire(blocking=False):
                 return False
             try:
-                if self._store is None:
+                if disk.store is None:
                     return False
                 with self.changed:
-                    change = Change(lane.name, lane.state(self.clock_s()), purge=self._purges(lane))
-                if not self._store.try_commit(change):
+                    change = Change(lane.name, lane.state(disk.clock.s()), purge=self._purges(lane))
+                if not disk.store.try_commit(change):
                     return False
                 with self.changed:
                     lane.recorded(change.state, purged=change.purge)
@@ -273,12 +286,13 @@ class Spool:
     def ages_s(self) -> dict[str, float]:
         """How long the oldest message of each lane has waited on the disk, in seconds of running time."""
         ages_s: dict[str, float] = {}
-        for lane in self.lanes:
+        disk = self._disk
+        for lane in self.lanes if disk is not None else ():
             with self.changed:
                 next_id = lane.cursor + 1
-            rows = self._store.read(lane.name, next_id, 1) if self._store else []
-            if rows:
-                ages_s[lane.name] = round(self.clock_s() - rows[0].at_s, 1)
+            rows = disk.store.read(lane.name, next_id, 1) if disk is not None and disk.store else []
+            if disk is not None and rows:
+                ages_s[lane.name] = round(disk.clock.s() - rows[0].at_s, 1)
         return ages_s
 
     # -- the writer -----------------------------------------------------------------------------------------------------
@@ -297,6 +311,7 @@ class Spool:
         flush_s = self.settings.flush_ms / 1e3
         while not self._closing:
             now_s = time.monotonic()
+            retry_at_s = 0.0 if self._disk is None else self._disk.retry_at_s
             with self.changed:
                 has_unwritten = any(lane.has_unwritten for lane in self.lanes)
                 must_record = any(lane.must_record for lane in self.lanes)
@@ -304,9 +319,9 @@ class Spool:
                 since_s = self._unwritten_since_s
             if not has_unwritten and not must_record:
                 return
-            if payload_bytes >= _EARLY_BYTES and now_s >= self._retry_at_s:
+            if payload_bytes >= _EARLY_BYTES and now_s >= retry_at_s:
                 break
-            due_s = max((since_s + flush_s) if has_unwritten else now_s + _RECORD_S, self._retry_at_s)
+            due_s = max((since_s + flush_s) if has_unwritten else now_s + _RECORD_S, retry_at_s)
             wait_s = due_s - now_s
             if wait_s <= 0:
                 wait_s = self._budget.wait_s(payload_bytes, now_s - since_s, now_s)
@@ -320,29 +335,31 @@ class Spool:
 
     def flush(self) -> None:
         """Write what waits for the disk. Without the lock; comes back when it is on the disk, or when the disk failed."""
-        if self._path is None:
+        disk = self._disk
+        if disk is None:
             return
         with self._io:
-            if self._store is None and not self._try_open():
+            if disk.store is None and not disk.open():
+                self._work.set()
                 return
             try:
-                self._write_groups()
+                self._write_groups(disk)
             except (SpoolCorrupt, SpoolUnwritable) as fault:
                 with self.changed:
                     for lane in self.lanes:
                         lane.end_group(None)
                 self._fail(fault)
 
-    def _write_groups(self) -> None:
-        store = self._store
+    def _write_groups(self, disk: Disk) -> None:
+        store = disk.store
         if store is None:
             return
-        work = [(lane, *self._prepare(lane, store)) for lane in self.lanes]
+        work = [(lane, *self._prepare(lane, store, disk.clock)) for lane in self.lanes]
         changes = [change for _, _, change in work if change is not None]
         if changes:
             durable = any(change.put for change in changes if change.lane == "event")
             store.commit(changes, durable=durable)
-            self._recovered()
+            disk.works()
         now_s = time.monotonic()
         with self.changed:
             for lane, room, change in work:
@@ -352,9 +369,9 @@ class Spool:
                     self._budget.spend(size_of(change.put), now_s)
             self.changed.notify_all()
 
-    def _prepare(self, lane: Lane, store: Store) -> tuple[Room, Change | None]:
+    def _prepare(self, lane: Lane, store: Store, clock: RunningClock) -> tuple[Room, Change | None]:
         """What is to be written of a lane, with room made for it, and the change of the file, None if it needs none."""
-        bounds = self._bounds(lane)
+        bounds = self._all_bounds[lane.name]
         with self.changed:
             group = lane.begin_group()
             candidates = lane.candidates(group)
@@ -368,103 +385,14 @@ class Spool:
         now_s = time.monotonic()
         if from_id is not None and now_s >= bounds.look_at_s:
             bounds.look_at_s = now_s + _LOOK_S
-            room = outdated(store, lane.name, room, from_id=from_id, before_s=self.clock_s() - bounds.max_age_s)
+            room = outdated(store, lane.name, room, from_id=from_id, before_s=clock.s() - bounds.max_age_s)
         with self.changed:
             room.put = lane.still_unconfirmed(room.put)
             purge = self._purges(lane)
             if not (room.put or room.removed or lane.must_record or purge):
                 return room, None
-            state = lane.state(self.clock_s(), room)
+            state = lane.state(clock.s(), room)
         return room, Change(lane.name, state, room.put, room.removed, purge=purge)
-
-    def _bounds(self, lane: Lane) -> _Bounds:
-        return self._all_bounds[lane.name]
-
-    # -- the disk comes and goes; `_io` is held -------------------------------------------------------------------------
-
-    def _try_open(self) -> bool:
-        if self._path is None:
-            return False
-        try:
-            with named(self._path):
-                look(self._path)
-            self._attach(Store(self._path))
-        except SpoolCorrupt as fault:
-            return self._replace(fault)
-        except SpoolUnwritable as fault:
-            self._fail(fault)
-            return False
-        return True
-
-    def _attach(self, store: Store) -> None:
-        with self.changed:
-            clock_base_s = max(self._clock_base_s, *(state.clock_s for state in store.states.values()))
-            for lane in self.lanes:
-                lane.attach(store.states[lane.name], clock_s=clock_base_s - self._clock_base_s)
-            self._clock_base_s = clock_base_s
-        self._store = store
-        self.quarantine = Quarantine(store, self.settings.quarantine_messages)
-        waiting = sum(state.count for state in store.states.values())
-        if waiting:
-            log.info("the spool holds %d messages of earlier sessions", waiting)
-        self._recovered()
-
-    def _recovered(self) -> None:
-        if self.fault is None:
-            return
-        self.fault = None
-        self._retry.reset()
-        with self.changed:
-            for lane in self.lanes:
-                lane.is_durable = True
-        log.info("the spool is written again")
-        self._on_fault("spool", None)
-
-    def _fail(self, fault: SpoolCorrupt | SpoolUnwritable) -> None:
-        """The disk takes nothing now: messages stay in memory, and it is tried again later."""
-        if isinstance(fault, SpoolCorrupt):
-            self._replace(fault)
-            return
-        with self.changed:
-            for lane in self.lanes:
-                lane.is_durable = False
-                lane.reason = "disk_full" if "full" in str(fault) else "disk_error"
-        self._retry_at_s = time.monotonic() + self._retry.next_s()
-        self._work.set()
-        if self.fault is None:
-            sentence = f"events are not durable: {fault}"
-            log.error("%s", sentence, extra={"code": fault.code, "hint": fault.hint})
-            self._on_fault("spool", sentence)
-        self.fault = fault
-
-    def _replace(self, damage: SpoolCorrupt) -> bool:
-        """Move a damaged file aside, save what can be read of it, and begin a new one; whether that worked."""
-        if self._path is None:
-            return False
-        in_hand = {} if self._store is None else save_from(self._store)
-        if self._store is not None:
-            self._store.close()
-        self._store = self.quarantine = None
-        self.damaged += 1
-        try:
-            move_aside(self._path)
-        except OSError as error:
-            self._fail(SpoolUnwritable(f"{damage}, and it cannot be moved aside: {error.strerror}", hint=damage.hint))
-            return False
-        saved = {lane: rows | in_hand.get(lane, {}) for lane, rows in save_from_file(self._path).items()}
-        with self.changed:
-            lost = sum(lane.detach(saved[lane.name].values()) for lane in self.lanes)
-            kept = sum(map(len, self.lanes))
-        sentence = f"{damage}; it was moved to {aside(self._path).name}, {kept} messages were saved, {lost or 'none known'} lost"
-        log.error("%s", sentence, extra={"code": damage.code, "hint": "lineside doctor; is the disk failing? dmesg"})
-        self._on_fault("spool/damaged", sentence)
-        try:
-            self._attach(Store(self._path))
-        except (SpoolCorrupt, SpoolUnwritable) as fault:
-            self._fail(fault if isinstance(fault, SpoolUnwritable) else SpoolUnwritable(str(fault), hint=fault.hint))
-            return False
-        self._work.set()
-        return True
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ class Durability(RuleBasedStateMachine):
     def open(self):
         self.session = f"session-{next(self.sessions)}"
         self.spool = Spool(self.settings, self.folder, capacity=6)
-        self.spool._retry = Backoff(1.0, 30.0, rng=random.Random(0))
+        self.spool._disk._retry = Backoff(1.0, 30.0, rng=random.Random(0))
         self.spool.open()
         self.ledger = Ledger(self.spool, 10)
         self.in_flight = []
@@ -119,13 +119,13 @@ class Durability(RuleBasedStateMachine):
             raise SpoolUnwritable("the disk is full", hint="none")
 
         self.is_disk_well = False
-        self.spool._store.commit = self.spool._store.try_commit = fail
+        self.spool._disk.store.commit = self.spool._disk.store.try_commit = fail
 
     @precondition(lambda self: not self.is_disk_well)
     @rule()
     def disk_heals(self):
         self.is_disk_well = True
-        del self.spool._store.commit, self.spool._store.try_commit
+        del self.spool._disk.store.commit, self.spool._disk.store.try_commit
 
     @precondition(lambda self: not self.is_connected)
     @rule()
@@ -194,7 +194,7 @@ class Durability(RuleBasedStateMachine):
             assert len(again & (self.confirmed_since | sent)) <= WINDOW
         for shipment in self.in_flight:
             self.arrive(shipment.what)
-        self.spool._store.close()
+        self.spool._disk.store.close()
         for key in self.made:
             self.made[key] = self.durable[key]
         self.open()
@@ -221,7 +221,7 @@ class Durability(RuleBasedStateMachine):
 
     def rows(self):
         """What a new start would find in the file and send."""
-        store = self.spool._store
+        store = self.spool._disk.store
         return store.read("event", store.state("event").cursor + 1, 100_000)
 
     @invariant()

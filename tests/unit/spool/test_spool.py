@@ -18,7 +18,8 @@ from agent.spool.spool import Spool
 def clock(monkeypatch):
     """Monotonic time that passes when the test says so."""
     clock = SimpleNamespace(now_s=1000.0)
-    monkeypatch.setattr("agent.spool.spool.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    for module in ("spool", "disk"):
+        monkeypatch.setattr(f"agent.spool.{module}.time", SimpleNamespace(monotonic=lambda: clock.now_s))
     return clock
 
 
@@ -53,15 +54,15 @@ def delivered(spool):
 
 def killed(spool):
     """The process ends; nothing more is written."""
-    spool._store.close()
+    spool._disk.store.close()
 
 
 def broken(spool, monkeypatch, sentence="the disk is full"):
     def fail(*_, **__):
         raise SpoolUnwritable(sentence, hint="df -h")
 
-    monkeypatch.setattr(spool._store, "commit", fail)
-    monkeypatch.setattr(spool._store, "try_commit", fail)
+    monkeypatch.setattr(spool._disk.store, "commit", fail)
+    monkeypatch.setattr(spool._disk.store, "try_commit", fail)
 
 
 def test_what_was_written_is_there_after_a_kill_and_is_late(tmp_path):
@@ -272,7 +273,7 @@ def test_a_disk_that_fails_holds_nobody_up_and_is_tried_again_later(tmp_path, cl
     with monkeypatch.context() as patch:
         broken(spool, patch)
         tried = []
-        patch.setattr(spool._store, "try_commit", lambda *_: tried.append(1) or spool._store.commit())
+        patch.setattr(spool._disk.store, "try_commit", lambda *_: tried.append(1) or spool._disk.store.commit())
         spool.events.connect()
         spool.load()
         with spool.changed:
