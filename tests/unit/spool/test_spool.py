@@ -225,7 +225,7 @@ def test_a_disk_that_comes_late_makes_nothing_old(tmp_path, clock, monkeypatch):
         raise SpoolUnwritable("not mounted", hint="mount")
 
     with monkeypatch.context() as patch:
-        patch.setattr("agent.spool.spool.Store", not_mounted)
+        patch.setattr("agent.spool.disk.Store", not_mounted)
         spool = opened(tmp_path, max_age_s=100.0)
     assert spool.fault is not None
     accept(spool, 1)
