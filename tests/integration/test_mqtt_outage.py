@@ -184,7 +184,7 @@ def test_live_predictions_pass_a_long_backlog(broker):
     """Hours of history do not hold up what happens now."""
     with Proxy(broker.port) as way, Subscriber(broker.port) as subscriber:
         way.freeze()
-        with publishing(way.url, wait_s=0, backlog_rate_hz=100.0) as publisher:
+        with publishing(way.url, wait_s=0, spool={"backlog_rate": 100.0}) as publisher:
             for seq in range(1000):
                 send(publisher, seq)
             way.thaw()

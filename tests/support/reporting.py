@@ -15,6 +15,7 @@ from agent.pipeline.runner import Feed, PipelineRunner
 from agent.pipeline.settings import PipelineSettings
 from agent.reporter import Reporter
 from agent.sources.runner import RunnerPolicy, SourceRunner, SourceStatus
+from agent.spool.spool import Spool
 from agent.telemetry.clock import KernelClock
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Desk:
     def __init__(self, state_dir: Path) -> None:
         self.publisher = RecordingPublisher()
         self.clock = KernelClock(lambda: "synced")
-        self.reporter = Reporter(TOPICS, self.publisher, session="session-1", state_dir=state_dir, clock=self.clock)
+        self.spool = Spool()
+        self.reporter = Reporter(
+            TOPICS, self.publisher, self.spool, session="session-1", state_dir=state_dir, clock=self.clock
+        )
         box = Mailbox(1, "drop_oldest")
         self.pipeline = PipelineRunner(
             "inspect",

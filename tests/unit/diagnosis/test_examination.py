@@ -150,7 +150,7 @@ def test_the_running_agent_is_asked_for_its_sources(tmp_path):
     desk = Desk(tmp_path)
     desk.reporter.source("cam", failed("unplugged"))
     (tmp_path / "state").mkdir()
-    server = ControlServer(tmp_path / "state", {"status": lambda: desk.snapshot() | {"pid": 4711}})
+    server = ControlServer(tmp_path / "state", {"status": lambda _: desk.snapshot() | {"pid": 4711}})
     server.start()
     try:
         findings = examine(configure(tmp_path, free_port()))
