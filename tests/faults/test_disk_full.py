@@ -8,7 +8,7 @@ import pytest
 from broker import needs_mosquitto
 from harness.plant import Plant
 from small_disk import SmallDisk, needs_root
-from small_disk_use import CAPACITY, accept, wait_said
+from small_disk_use import CAPACITY, accept, wait_durable, wait_said
 from spool_judge import disorder, drain, open_and_drain
 
 from agent.spool.settings import SpoolSettings
@@ -88,7 +88,7 @@ def test_the_agent_starts_works_and_ends_on_a_full_disk(tmp_path, row, kind):
         wait_said(plant, "degraded")
         disk.empty()
         since_s = time.monotonic()
-        wait_said(plant, "online")
+        wait_durable(plant)
         plant.heal(since_s)
         disk.fill()
         plant.wait_more(200)

@@ -38,3 +38,11 @@ def wait_said(plant: Plant, state: str) -> dict:
         assert time.monotonic() < until_s, status
         time.sleep(0.2)  # between two looks at the broker
     return status
+
+
+def wait_durable(plant: Plant) -> None:
+    """Wait until the spool is written again; that so small a disk has little room is told all the same."""
+    until_s = time.monotonic() + READY_S
+    while any("not durable" in reason for reason in said(plant)["reasons"]):
+        assert time.monotonic() < until_s, said(plant)
+        time.sleep(0.2)  # between two looks at the broker
