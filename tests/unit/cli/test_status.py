@@ -62,7 +62,6 @@ def test_the_answer_is_shown_for_people(config, desk):
         "",
         "mqtt  connected, connected to mqtt://127.0.0.1:1883 with MQTT 5; 3 queued, 3 dropped",
         "spool 0 events wait, 0.0 MB",
-        "spool 0 events wait, 0.0 MB",
         "",
         "pipeline  state  source  model  made  1/s  p50 ms  p99 ms  dropped",
         "inspect   ok     cam     parts     3  R.R     2.0     4.0        1",
