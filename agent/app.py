@@ -180,11 +180,6 @@ class App:
             )
         return code or (_UNDELIVERED if undelivered else 0)
 
-    @property
-    def hangs(self) -> bool:
-        """Whether threads hang that were given up: the end of the interpreter might wait for them."""
-        return self._supervisor.hanging > 0
-
     def stop(self) -> None:
         """Ask for the end. Returns at once."""
         self._stopping = True

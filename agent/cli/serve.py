@@ -75,8 +75,8 @@ def serve(config: Path, *, once: bool = False) -> None:
     if asked.is_set():  # asked to end before it began
         app.stop()
     code = app.run()
-    if app.hangs:  # the interpreter's own end would wait for them, or free what they still use
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
+    # Not by the interpreter's own end: it takes away what threads that hang, or a camera's `read()` that is just coming back, still use,
+    # and native code answers that with SIGABRT.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

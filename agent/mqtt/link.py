@@ -80,7 +80,7 @@ class Retry:
         self._cut_short = Backoff(0.2, 4.0, rng=rng)
         self._refused = Backoff(60.0, 300.0, rng=rng)
         self._taken_over = Backoff(120.0, 300.0, rng=rng)
-        self._maybe_taken_over = Backoff(10.0, 300.0, rng=rng)
+        self._maybe_taken_over = Backoff(10.0, 60.0, rng=rng)
         self._was_told = False  # the broker itself said that it does not speak MQTT 5
         self._silent = 0
         self._cuts = 0
@@ -96,7 +96,7 @@ class Retry:
         Returns:
             The next try; `protocol` is the version to try with. Delays, all with jitter: 0.25 to 30 s while the broker is away,
             0.25 to 0.5 s at first if it never was there, 0.1 to 4 s if it is there and cuts us, 30 to 300 s if it refuses us, 60
-            to 300 s if it says that another client has our id, 5 to 300 s if it only looks so.
+            to 300 s if it says that another client has our id, 5 to 60 s if it only looks so: a broker that falls over again and again does too.
         """
         if worked_s is not None:
             self._it_worked(worked_s)

@@ -168,15 +168,17 @@ class Proxy:
                 return
             broker = socket.create_connection(("127.0.0.1", self._target))
             self._sockets.append(broker)
-            if client not in self._frozen:
+            if client in self._frozen:
+                self._frozen.add(broker)
+            else:
                 broker.sendall(first)
-            threading.Thread(target=self._pump, args=(broker, client, client), daemon=True).start()
-            self._pump(client, broker, client)
+            threading.Thread(target=self._pump, args=(broker, client), daemon=True).start()
+            self._pump(client, broker)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, client: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if client not in self._frozen:
+                if source not in self._frozen:
                     sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -199,7 +201,7 @@ class Proxy:
         TCP loses nothing in the middle of a stream, so a connection that was frozen is so for good: until it is cut.
         """
         self._freezes_new = True
-        self._frozen.update(self._clients)
+        self._frozen.update(self._sockets)
 
     def thaw(self) -> None:
         """Connections made from now on work again."""

@@ -121,8 +121,8 @@ def test_a_take_over_that_is_only_guessed_costs_seconds_at_first():
     rule = retry()
     delays = [rule.after(LOST, worked_s=1).delay_s for _ in range(12)][2:]
     assert delays[0] <= 10
-    assert all(later > 1.1 * earlier for earlier, later in zip(delays[:4:2], delays[2:6:2], strict=True))
-    assert 150 <= delays[-1] <= 300
+    assert delays[2] > 1.1 * delays[0]
+    assert all(30 <= delay <= 60 for delay in delays[5:])
 
 
 def test_a_guess_begins_anew_after_a_connection_that_worked():
