@@ -357,7 +357,7 @@ class Ledger:
             self._refused.discard(record.pipeline)
             lane.confirm(record)
             return
-        record.refusals += 1
+        record.refusals += reason == REFUSED
         if record.is_gap:
             if record.id > 0:
                 lane.quarantined(record, record.reason or reason)

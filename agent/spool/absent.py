@@ -37,8 +37,7 @@ class Absent:
             reason: Said in the gap.
             sending: Ids of what is on its way.
         """
-        refusals = record.refusals if record.is_gap else 0
-        gap = replace(record, id=-record.id, payload=b"", decision=None, reason=reason, refusals=refusals)
+        gap = replace(record, id=-record.id, payload=b"", decision=None, reason=reason)
         self._gaps.setdefault(gap.pipeline, []).append(gap)
         self.merge(gap.pipeline, sending)
 
@@ -59,7 +58,9 @@ class Absent:
         self._gaps[pipeline] = merged
 
     def due(self, head: Record | None, sending: Container[int]) -> Record | None:
-        """One that comes next; one that was refused waits for what follows in its pipeline, so that it is not tried for ever.
+        """One that comes next.
+
+        Where the broker refused it, or its message, it waits for what follows in its pipeline: nothing is tried for its sake alone.
 
         Args:
             head: The message that is next, or None if there is none.

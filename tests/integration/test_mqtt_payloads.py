@@ -11,7 +11,7 @@ from broker import Mosquitto, Subscriber, needs_mosquitto
 from publishing import TOPICS, Links, publishing, send, status
 
 from agent.core import results
-from agent.core.messages import Health, ModelState, ModelVersion, PipelineHealth, SourceState
+from agent.core.messages import Health, ModelState, ModelVersion, PipelineHealth, SourceState, SpoolHealth
 from agent.core.times import now_text
 from agent.mqtt import reference
 
@@ -51,6 +51,7 @@ def health():
         temperature_c=None,
         disk_free_bytes=1 << 40,
         queued_messages=0,
+        spool=SpoolHealth(events=0, backlog=0, size_bytes=0, quarantined=0, durable=True),
         dropped_messages={},
         abandoned_threads=0,
         clock="synced",
