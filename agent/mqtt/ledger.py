@@ -78,6 +78,7 @@ class Ledger:
         self._on_their_way: dict[int, Shipment] = {}
         self._unconfirmed = 0
         self._has_confirmed = False
+        self._has_refused = False
         self._was_event = False
         self._backlog_interval_s = 1.0 / spool.settings.backlog_rate
         self._backlog_due_s = 0.0
@@ -224,7 +225,7 @@ class Ledger:
     def connect(self, now_s: float) -> None:
         """The broker is there, at the monotonic time `now_s`: every notice is said again."""
         with self._changed:
-            self._has_confirmed = False
+            self._has_confirmed = self._has_refused = False
             self._events_due_s = 0.0
             self._outbox.connect(now_s)
             for lane in self._spool.lanes:
@@ -264,7 +265,8 @@ class Ledger:
         suspect = _identity(head.what)
         self._suspicions = self._suspicions + 1 if suspect == self._suspect else 1
         self._suspect = suspect
-        return head if self._suspicions >= POISON_TRIES else None
+        refusals = head.what.refusals if isinstance(head.what, Record) else 0
+        return head if self._suspicions + refusals >= POISON_TRIES else None
 
     def take(self, now_s: float, *, window: int) -> Shipment | None:
         """The next message to send, notices first. It is on its way until `settle` or `disconnect`.
@@ -338,6 +340,7 @@ class Ledger:
             shipment = self._on_their_way.pop(ticket)
             self._unconfirmed -= shipment.qos > 0
             self._has_confirmed |= shipment.qos > 0 and reason is None
+            self._has_refused |= reason == REFUSED
             what = shipment.what
             if isinstance(what, Record):
                 self._settle_record(what, reason, why or reason or "", now_s=shipment.at_s, is_final=is_final)
@@ -383,8 +386,8 @@ class Ledger:
 
     @property
     def owes_confirmation(self) -> bool:
-        """Whether a message of QoS 1 is on its way."""
-        return self._unconfirmed > 0
+        """Whether the connection may have ended for a message's sake: one of QoS 1 is on its way, or was refused, after which some cut."""
+        return self._unconfirmed > 0 or self._has_refused
 
     def oldest_s(self) -> float | None:
         """When the oldest message on its way was taken, or None."""

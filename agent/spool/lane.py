@@ -91,6 +91,8 @@ class Lane:
         self.purgeable = 0
         self._resume_id: int | None = None
         self._absent = Absent()
+        self._refusals: dict[int, int] = {}
+        """Of what is tried again, as it may be loaded anew in between."""
         self._was_gap = False
         """What was taken last."""
 
@@ -200,11 +202,14 @@ class Lane:
             return
         if record.id < 0:
             self._absent.merge(record.pipeline, self._on_their_way)
-        elif self._resume_id is None or record.id < self._resume_id:
+            return
+        self._refusals[record.id] = record.refusals
+        if self._resume_id is None or record.id < self._resume_id:
             self._unsent = deque(sorted([record, *self._unsent], key=lambda waiting: waiting.id))
 
     def _forget(self, record: Record) -> None:
         self._on_their_way.pop(record.id, None)
+        self._refusals.pop(record.id, None)
         if record.id < 0:
             self._absent.confirm(record)
         elif record.id in self._unwritten:
@@ -231,6 +236,8 @@ class Lane:
         if self._resume_id != plan.from_id:
             return  # the connection was lost meanwhile, or something was given up
         in_hand = {*self._on_their_way, *(record.id for record in self._unsent), *self._ahead}
+        for row in rows:
+            row.refusals = self._refusals.get(row.id, 0)
         self._unsent.extend(row for row in rows if row.id not in in_hand)
         if self._unsent and self._unsent[0].id > plan.from_id:
             self._unsent = deque(sorted(self._unsent, key=lambda waiting: waiting.id))
@@ -352,6 +359,7 @@ class Lane:
     def recorded(self, state: LaneState, *, purged: bool) -> None:
         """The disk says so now."""
         self._ahead = {number: size for number, size in self._ahead.items() if number > state.cursor}
+        self._refusals = {number: count for number, count in self._refusals.items() if number > state.cursor}
         if purged:
             self.purgeable = len(self._ahead)
 
@@ -408,6 +416,7 @@ class Lane:
             record.id += shift if record.id > 0 else -shift
             record.at_s += clock_s
         self._unsent.clear()
+        self._refusals.clear()
         self._unwritten = {record.id: record for record in self._unwritten.values()}
         self._on_their_way = {record.id: record for record in self._on_their_way.values()}
         self._next_id += shift

@@ -92,6 +92,34 @@ def test_the_message_that_the_broker_cuts_us_for_is_given_up_in_the_end():
     assert (status.what.topic, gap.what.last, event.what.first) == ("status", 0, 1)
 
 
+def test_a_broker_that_refuses_and_cuts_is_not_tried_twice_as_often():
+    """Whichever of the two is seen first, it is the same message that it does not take."""
+    ledger = ledger_of(10)
+    ledger.announce("status", b"online", qos=1)
+    put(ledger, 0, event_seq=0, publish=False)
+    for count in range(POISON_TRIES):
+        ledger.connect(100.0 * count)
+        status, event = take_all(ledger, now_s=100.0 * count)
+        ledger.settle(status.ticket)
+        if count % 2:
+            ledger.settle(event.ticket, "refused", "not authorized")
+        ledger.disconnect(was_short=True)
+    assert ledger.dropped == {"refused": 1}
+
+
+def test_a_refusal_explains_the_cut_behind_it():
+    """Else it would be taken for another client with our id, and the next try be minutes away."""
+    ledger = ledger_of(10)
+    put(ledger, 0, event_seq=0, publish=False)
+    ledger.connect(0.0)
+    (event,) = take_all(ledger)
+    ledger.settle(event.ticket, "refused", "not authorized")
+    assert ledger.owes_confirmation
+    ledger.disconnect(was_short=True)
+    ledger.connect(1.0)
+    assert not ledger.owes_confirmation
+
+
 def test_a_broker_that_falls_over_is_no_reason_to_give_a_message_up():
     """It confirmed nothing, so the message is not to blame, however often it happens."""
     ledger = ledger_of(10)

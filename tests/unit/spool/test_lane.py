@@ -130,6 +130,21 @@ def test_what_was_confirmed_behind_a_message_that_is_tried_again_is_not_loaded_a
     assert len(disk.lane) == 1
 
 
+def test_how_often_a_message_was_refused_is_known_after_a_lost_connection():
+    """Some brokers refuse and then cut; else it would be tried for ever."""
+    disk = LaneOnDisk()
+    disk.accept(0)
+    disk.write()
+    for refusals in range(3):
+        disk.lane.connect()
+        disk.load()
+        (record,) = disk.take()
+        assert record.refusals == refusals
+        record.refusals += 1
+        disk.lane.give_back(record)
+        disk.lane.disconnect()
+
+
 def test_rows_that_were_confirmed_are_not_free_to_be_given_up():
     """Else a bound would announce as missing what has arrived."""
     disk = LaneOnDisk()
