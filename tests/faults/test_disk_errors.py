@@ -19,7 +19,7 @@ pytestmark = [needs_fiu, pytest.mark.timeout(600)]
 FAULTS = {
     "fsync": {"posix/io/sync/*": 0.2},
     "write": {"posix/io/rw/pwrite*": 0.02},
-    "truncate and open": {"posix/io/rw/ftruncate*": 0.5, "posix/io/sync/*": 0.05},
+    "truncate": {"posix/io/rw/ftruncate*": 0.5, "posix/io/sync/*": 0.05},
     "fsync and write": {"posix/io/sync/*": 0.1, "posix/io/rw/pwrite*": 0.01},
 }
 
