@@ -11,7 +11,16 @@ from broker import Mosquitto, Subscriber, needs_mosquitto
 from publishing import TOPICS, Links, publishing, send, status
 
 from agent.core import results
-from agent.core.messages import Health, ModelState, ModelVersion, PipelineHealth, SourceState, SpoolHealth
+from agent.core.messages import (
+    CommandAck,
+    Health,
+    HoldResult,
+    ModelState,
+    ModelVersion,
+    PipelineHealth,
+    SourceState,
+    SpoolHealth,
+)
 from agent.core.times import now_text
 from agent.mqtt import reference
 
@@ -59,6 +68,20 @@ def health():
     )
 
 
+def ack():
+    return CommandAck(
+        device="press-07",
+        session="session-1",
+        verb="pause",
+        id="a",
+        ok=True,
+        reason=None,
+        message=None,
+        result=HoldResult(pipelines={"p": ["paused"]}),
+        at=now_text(),
+    )
+
+
 def say_everything(publisher, broker, links):
     """Each kind of payload, on each topic: live, late, and given up."""
     publisher.announce(TOPICS.status, status("degraded", ("source cam failed",)))
@@ -94,6 +117,8 @@ def test_everything_that_is_published_fits_the_reference():
         with publishing(broker.url, on_link=links, queue_messages=10) as publisher:
             say_everything(publisher, broker, links)
             subscriber.wait_subscribed(2)
+            publisher.answer(ack(), b"c")
+            subscriber.wait_count("cmd/pause/ack", 1)
             send(publisher, 40, event_seq=40)
             assert publisher.stop(status("stopped"), 10) == 0
         subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
