@@ -84,8 +84,8 @@ class Ledger:
         self._backlog_due_s = 0.0
         self._events_due_s = 0.0
         """Not before: the broker has just refused one."""
-        self._refused: set[str] = set()
-        """Pipelines whose last event the broker did not take in the end."""
+        self._refused: set[tuple[str, str]] = set()
+        """Lanes of pipelines, each a topic, of which the broker did not take the last message in the end."""
         self._suspect: object = None
         self._suspicions = 0
         self._last_word: Notice | None = None
@@ -357,7 +357,7 @@ class Ledger:
     def _settle_record(self, record: Record, reason: str | None, why: str, *, now_s: float, is_final: bool) -> None:
         lane = self._lane(record)
         if reason is None:
-            self._refused.discard(record.pipeline)
+            self._refused.discard((record.lane, record.pipeline))
             lane.confirm(record)
             return
         record.refusals += reason == REFUSED
@@ -367,13 +367,13 @@ class Ledger:
             else:
                 lane.give_back(record)
             return
-        is_known = record.pipeline in self._refused
+        is_known = (record.lane, record.pipeline) in self._refused
         if reason == REFUSED and not is_final and not is_known and record.refusals < self._spool.settings.refusals:
             self._events_due_s = now_s + _REFUSAL_WAIT_S * 2 ** (record.refusals - 1)
             lane.give_back(record)
             return
         if reason == REFUSED:
-            self._refused.add(record.pipeline)
+            self._refused.add((record.lane, record.pipeline))
         if self._spool.set_apart(record, why, now_text()):
             self.quarantined += 1
         else:

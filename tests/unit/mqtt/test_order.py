@@ -205,6 +205,22 @@ def test_a_message_that_is_too_large_says_nothing_of_its_pipeline():
     assert line.deliver(10.0) == [("event", 1)]
 
 
+def test_what_is_said_of_one_topic_is_not_said_of_another():
+    """Where events are forbidden, history may be allowed, and has all its tries."""
+    line = Line(refusals=2)
+    line.ledger.connect(0)
+    line.put(0, event=True, publish=False)
+    for now_s in (1.0, 2.0):
+        line.ledger.settle(line.take(now_s).ticket, REFUSED, "not authorized")
+    line.ledger.disconnect(was_short=False)
+    line.put(1)
+    line.ledger.connect(10.0)
+    shipment = line.take(10.0)
+    assert said(shipment) == ("backlog", 1)
+    line.ledger.settle(shipment.ticket, REFUSED, "quota exceeded")
+    assert ("backlog", 1) in line.deliver(20.0)
+
+
 def test_a_pipeline_whose_topic_is_forbidden_holds_up_no_other():
     """Its events are given up one after the other, at the first refusal once the broker has shown that it means it."""
     line = Line(refusals=2)

@@ -288,6 +288,4 @@ class Durability(RuleBasedStateMachine):
 
 
 TestDurability = Durability.TestCase
-TestDurability.settings = settings(
-    max_examples=int(__import__("os").environ.get("N", "100")), stateful_step_count=50, deadline=None
-)
+TestDurability.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
