@@ -8,7 +8,7 @@ import time
 import cv2
 import pytest
 from asking import Asker
-from broker import Mosquitto, Subscriber, needs_mosquitto
+from broker import needs_mosquitto
 from clips import picture
 from commanding import audited
 from line import Agent, configure, write_bundle
@@ -34,18 +34,6 @@ min_score = [0.5, 1.0]
 [commands]
 allow = ["pause", "resume", "snapshot", "set"]
 """
-
-
-@pytest.fixture
-def broker():
-    with Mosquitto() as running:
-        yield running
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "lineside/#") as listening:
-        yield listening
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 
 import psutil
 import pytest
-from broker import Mosquitto, Subscriber, needs_mosquitto
+from broker import needs_mosquitto
 from clips import write_video
 from line import Agent, configure, write_bundle
 from processes import wait_for_end
@@ -35,18 +35,6 @@ model = "plain"
 source = "b"
 model = "shaky"
 """
-
-
-@pytest.fixture
-def broker():
-    with Mosquitto() as running:
-        yield running
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "lineside/#") as listening:
-        yield listening
 
 
 @pytest.fixture

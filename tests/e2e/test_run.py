@@ -19,18 +19,6 @@ TINY = '[models.tiny]\npath = "tiny"\n'
 INSPECT = '[pipelines.inspect]\nsource = "folder"\nmodel = "tiny"\n'
 
 
-@pytest.fixture
-def broker():
-    with Mosquitto() as running:
-        yield running
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "lineside/#") as listening:
-        yield listening
-
-
 def test_every_picture_of_a_folder_gives_one_numbered_prediction(tmp_path, broker, subscriber):
     """In name order, `seq` from 0 without a gap, the true label, exit code 0, and `stopped` at the end."""
     write_pictures(tmp_path / "pictures", 24)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from broker import Mosquitto, Subscriber, needs_mosquitto
+from broker import needs_mosquitto
 from clips import write_pictures
 from line import Agent, configure, write_bundle
 from manager import Manager
@@ -20,18 +20,6 @@ HANGING = (str(Path(__file__).parents[1] / "support" / "hanging_agent.py"),)
 
 def pipelines(*names):
     return "".join(f'[pipelines.{name}]\nsource = "cam"\nmodel = "tiny"\n' for name in names)
-
-
-@pytest.fixture
-def broker():
-    with Mosquitto() as running:
-        yield running
-
-
-@pytest.fixture
-def subscriber(broker):
-    with Subscriber(broker.port, "lineside/#") as listening:
-        yield listening
 
 
 @pytest.fixture
