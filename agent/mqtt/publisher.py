@@ -223,7 +223,7 @@ class Publisher:
             return
         topics.add(topic)
         sentence = f"a message on {topic} was not taken: {why}"
-        hint = "may we publish there? see the broker's log and access list" if reason == REFUSED else ""
+        hint = "may we publish there? the broker's access list, then lineside spool list" if reason == REFUSED else ""
         log.error("mqtt: %s", sentence, extra={"reason": reason, "hint": hint})
         if len(topics) == 1:
             try:
