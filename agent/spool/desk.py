@@ -68,10 +68,13 @@ class SpoolDesk:
 
         Raises:
             BadData: One of them is not there; then none is sent.
+            SpoolUnwritable: The disk takes nothing now; they are sent, and stay in quarantine as well, as a kill would lose them else.
         """
         items = self._found(numbers)
         for item in items:
             self._spool.put_back(item.record())
+        if self._spool.fault is not None:
+            raise self._spool.fault
         self._quarantine().remove([item.id for item in items])
         return {"retried": [item.id for item in items]}
 
