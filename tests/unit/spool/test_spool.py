@@ -318,3 +318,15 @@ def test_who_overflows_the_quarantine_is_counted(tmp_path):
     assert spool.set_apart(event(0), "no", "now")
     assert spool.set_apart(event(1), "no", "now")
     assert spool.dropped["quarantine_full"] == 1
+
+
+def test_a_retry_that_cannot_be_written_leaves_the_message_in_quarantine(tmp_path, monkeypatch):
+    """It is sent, and a kill before the disk is well again does not lose it."""
+    spool = opened(tmp_path)
+    assert spool.set_apart(event(7), "not authorized", "now")
+    with monkeypatch.context() as patch:
+        broken(spool, patch)
+        with pytest.raises(SpoolUnwritable):
+            SpoolDesk(spool).retry([])
+    assert spool.quarantine.count == 1
+    assert [said(record) for record in delivered(spool)] == [7]
