@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -167,7 +168,14 @@ class Plant:
         assert "Traceback" not in self.agent.log, self.agent.log
 
     def stop(self) -> int:
-        """Ask the agent to end; its exit code."""
+        """Ask the agent to end, as soon as it answers: before that a signal would end the interpreter. Its exit code."""
+        until_s = time.monotonic() + READY_S
+        while time.monotonic() < until_s and self.agent.process.poll() is None:
+            with contextlib.suppress(AgentUnreachable):
+                self.status()
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.agent.process.wait(0.02)
         self.agent.process.send_signal(signal.SIGTERM)
         code = self.agent.wait(GRACE_S + 30)
         self._ended |= self.way.recording.sessions()
