@@ -108,9 +108,11 @@ def build() -> dict[str, str]:
 def _parameters(callback: Callable[..., Any]) -> Iterator[Parameter]:
     hints = typing.get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
-        if get_origin(hints[name]) is not Annotated:
+        # Python 3.10 makes an Optional of what has None as its default.
+        hint = next((member for member in get_args(hints[name]) if get_origin(member) is Annotated), hints[name])
+        if get_origin(hint) is not Annotated:
             continue
-        kind, *notes = get_args(hints[name])
+        kind, *notes = get_args(hint)
         info = next(note for note in notes if isinstance(note, OptionInfo | ArgumentInfo))
         default = parameter.default
         yield Parameter(

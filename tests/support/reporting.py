@@ -70,10 +70,10 @@ class Desk:
         self.source.frames = 1234
 
     def predict(self, *latencies_ms: float) -> None:
-        """Let the pipeline have made predictions, the first of them 6 s ago."""
+        """Let the pipeline have made predictions, the first of them 3 s ago."""
         self.pipeline.state = "ok"
         for latency_ms in latencies_ms:
-            self.pipeline.figures.record(latency_ms, time.monotonic() - 6)
+            self.pipeline.figures.record(latency_ms, time.monotonic() - 3)
 
     def snapshot(self) -> dict:
         return self.reporter.snapshot({"inspect": self.pipeline}, {"cam": self.source})
