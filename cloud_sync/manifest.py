@@ -144,16 +144,12 @@ def decode(content: bytes, *, what: str = "the manifest") -> Manifest:
     if len(content) > MAX_BYTES:
         raise ManifestInvalid(f"{what} is larger than {MAX_BYTES} bytes")
     try:
-        data = json.loads(content)
-        if data["schema"] != SCHEMA:
-            raise ManifestInvalid(f"has schema {data['schema']!r}, this version reads {SCHEMA!r}")
-        files = tuple(_entry(entry) for entry in data["files"])
-        manifest = Manifest(str(data["name"]), str(data["version"]), files)
+        manifest = _manifest(json.loads(content))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestInvalid(f"{what} is no manifest: {type(error).__name__} {error}") from error
     except ManifestInvalid as error:
         raise ManifestInvalid(f"{what} {error}") from error
-    paths = [entry.path for entry in files]
+    paths = [entry.path for entry in manifest.files]
     folders = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
     if len(set(paths)) < len(paths) or not folders.isdisjoint(paths):
         raise ManifestInvalid(f"{what} names a path twice, or one that is a file and a folder")
@@ -207,6 +203,12 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _manifest(data: dict[str, Any]) -> Manifest:
+    if data["schema"] != SCHEMA:
+        raise ManifestInvalid(f"has schema {data['schema']!r}, this version reads {SCHEMA!r}")
+    return Manifest(str(data["name"]), str(data["version"]), tuple(_entry(entry) for entry in data["files"]))
 
 
 def _entry(data: dict[str, Any]) -> FileEntry:
