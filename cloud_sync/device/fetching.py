@@ -44,7 +44,6 @@ class Fetcher:
 
     Attributes:
         bytes: How many crossed the wire in downloads.
-        failed_patches: What went wrong with patches, as sentences.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Fetcher:
         self._told = on_bytes
         self._needed: set[str] = set()
         self.bytes = 0
-        self.failed_patches: list[str] = []
+        self._failed_patches: list[str] = []
 
     def missing_bytes(self, listed: Manifest) -> int:
         """How much of a version still has to come, at most."""
@@ -122,6 +121,11 @@ class Fetcher:
         """Throw away what was fetched of a version: it is staged, or turned out to be wrong."""
         for entry in listed.files:
             (self._folder / entry.sha256).unlink(missing_ok=True)
+
+    def take_failed_patches(self) -> list[str]:
+        """What went wrong with patches since this was asked last, as sentences."""
+        taken, self._failed_patches = self._failed_patches, []
+        return taken
 
     def tidy(self) -> None:
         """Remove what no version that is still to be fetched needs. Called when it is known which these are."""
@@ -190,8 +194,7 @@ class Fetcher:
             finally:
                 fetched.unlink(missing_ok=True)
         except (Untrusted, NotFound) as error:
-            self.failed_patches.append(f"{error.code}: {error}")
-            self._journal.note("patch-failed", file=entry.path, code=error.code, reason=str(error)[:300])
+            self._failed_patches.append(f"{error.code}: {error}")
             return False
         return True
 
