@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from glob import escape
 from typing import TYPE_CHECKING
 
 from cloud_sync.atomic import write_atomically
@@ -22,6 +23,14 @@ def write_all(public: Path, files: Iterable[tuple[str, bytes]]) -> None:
         target = public / path
         make_folder(target.parent)
         write_atomically(target, content)
+
+
+def remove_leftovers(public: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """What `write_atomically` leaves behind when it is killed."""
+    for path, _ in files:
+        target = public / path
+        for temporary in target.parent.glob(f".{escape(target.name)}.*.partial"):
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

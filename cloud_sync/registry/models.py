@@ -53,10 +53,12 @@ def change_owners(
             now=edit.now,
             highest_release=versions.highest_release(edit.tx, name),
         )
-        checks.same(new, old, name)
         if old is None:
             raise RoleRefused(f"{name} has no version yet, its first metadata comes with `publish`")
+        removed = checks.fewer(new, old, name)
         edit.set_targets(role, metadata)
+        for version in removed:
+            _take_back(edit, name, version)
     elif current is not None:
         repository.verify(delegator, role, current.content, f"the published metadata of {name}")
     edit.log(
@@ -135,11 +137,8 @@ def yank(edit: Edit, model: str, version: str, metadata: bytes) -> Yanked:
     if versions.version(edit.tx, model, version) is None:
         raise UnknownName(f"there is no version {version} of {model}")
     checks.yanked(new, current, model, version)
-    versions.set_yanked(edit.tx, model, version)
     edit.set_targets(layout.role_of(model), metadata)
-    returned = subjects.take_back(edit, model, version)
-    edit.log("yank", f"model:{model}", version=version, returned=returned)
-    return Yanked(model, version, returned)
+    return Yanked(model, version, _take_back(edit, model, version))
 
 
 def renew(edit: Edit, model: str, metadata: bytes) -> None:
@@ -163,3 +162,10 @@ def _check_blobs(checked: checks.Checked, blobs: Blobs) -> None:
     for entry in checked.manifest.files:
         if (size := blobs.size(entry.sha256)) != entry.length_bytes:
             raise BlobDiffers(f"{entry.path} has {size} bytes, the manifest says {entry.length_bytes}")
+
+
+def _take_back(edit: Edit, model: str, version: str) -> dict[str, str | None]:
+    versions.set_yanked(edit.tx, model, version)
+    returned = subjects.take_back(edit, model, version)
+    edit.log("yank", f"model:{model}", version=version, returned=returned)
+    return returned
