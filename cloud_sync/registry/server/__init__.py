@@ -1,0 +1,1 @@
+"""The registry over HTTP: plain files, and an API for those who change it."""
