@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cloud_sync.errors import CloudSyncError, Refused, ServerBusy, Untrusted
-from cloud_sync.registry.errors import UploadOffset
+from cloud_sync.registry.errors import BlobsMissing, UploadOffset
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -71,7 +71,7 @@ class RateLimited(ServerBusy):
     code = "rate-limited"
 
 
-def error_body(code: str, message: str, hint: str = "", **more: int) -> bytes:
+def error_body(code: str, message: str, hint: str = "", **more: Any) -> bytes:
     """The bytes of an answer that is an error."""
     return json.dumps({"error": {"code": code, "message": message, "hint": hint} | more}, ensure_ascii=False).encode()
 
@@ -96,7 +96,11 @@ def ours(_: Request, error: Exception) -> Response:
         headers["www-authenticate"] = 'Bearer realm="lineside"'
     if isinstance(error, ServerBusy):
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    more = {"offset": error.offset} if isinstance(error, UploadOffset) else {}
+    more: dict[str, Any] = {}
+    if isinstance(error, UploadOffset):
+        more["offset"] = error.offset
+    if isinstance(error, BlobsMissing):
+        more["missing"] = list(error.missing)
     body = error_body(error.code, str(error), error.hint, **more)
     return Response(body, status, headers, "application/json")
 
