@@ -19,6 +19,7 @@ from agent.cli import profile_reference
 from agent.cli.main import app
 from agent.core import errors
 from agent.generated import keep
+from cloud_sync import errors as sync_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +45,8 @@ any command its manual.
 | 1 | failed |
 | 2 | called in a way that makes no sense |
 | 3 | findings of severity `error`; nothing was started |
-| 4 | broker or agent unreachable, or messages undelivered |
-| 5 | not trusted: a file differs from what its manifest says |
+| 4 | broker, agent or registry unreachable, or messages undelivered |
+| 5 | not trusted: a file differs from what its manifest says, or metadata from what its signature says |
 """
 
 
@@ -158,11 +159,12 @@ def _typed(argument: Parameter) -> str:
 
 def _errors() -> str:
     """The errors that have a code of their own."""
-    found = [
-        value
-        for value in vars(errors).values()
-        if isinstance(value, type) and issubclass(value, errors.LinesideError) and "code" in vars(value)
-    ]
+    bases = (errors.LinesideError, sync_errors.CloudSyncError)
+    found = {
+        value.code: value  # both bases say `failed`
+        for value in (*vars(errors).values(), *vars(sync_errors).values())
+        if isinstance(value, type) and issubclass(value, bases) and "code" in vars(value)
+    }
     lines = [
         "## Errors",
         "",
@@ -171,7 +173,7 @@ def _errors() -> str:
         "| code | exit code | tried again | meaning |",
         "|---|---|---|---|",
     ]
-    for error in sorted(found, key=lambda each: (each.exit_code, each.code)):
+    for error in sorted(found.values(), key=lambda each: (each.exit_code, each.code)):
         again = "yes" if error.retryable else "no"
         meaning = (inspect.getdoc(error) or "").partition("\n\n")[0].replace("\n", " ")
         lines.append(f"| `{error.code}` | {error.exit_code} | {again} | {meaning} |")

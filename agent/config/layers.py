@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from device_profiles import Profile
 
-_NOT_CONFIGURATION = f"{ENV_PREFIX}TEST_"
+_NOT_CONFIGURATION = (f"{ENV_PREFIX}TEST_", f"{ENV_PREFIX}REGISTRY")
+"""The second is for the commands `lineside registry …`: which one, and its token."""
 _CREDENTIALS = {
     "mqtt-password": "password_file",
     "mqtt-ca": "ca_file",

@@ -69,7 +69,7 @@ _LAYERS = """\
 TOML, `/etc/lineside/agent.toml` unless `-c` names another file. Later wins: defaults, device profile, this file, `conf.d/*.toml`
 beside it, systemd credentials, environment, command line. Relative paths are relative to the file that they stand in.
 
-- Environment: `LINESIDE_MQTT__URL=…` sets `url` of `[mqtt]`; lists and tables are JSON. `LINESIDE_TEST_*` is not configuration.
+- Environment: `LINESIDE_MQTT__URL=…` sets `url` of `[mqtt]`; lists and tables are JSON. `LINESIDE_TEST_*` and `LINESIDE_REGISTRY*` are not configuration.
 - systemd credentials: `mqtt-username`, `mqtt-password`, `mqtt-ca`, `mqtt-cert`, `mqtt-key`, by `LoadCredential=`.
 - Names, ids and segments of a location match `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 - `lineside check CONFIG` says what is wrong; a key that is not known is an error with a "did you mean".

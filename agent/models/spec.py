@@ -160,6 +160,8 @@ class ModelSpec(Strict):
     """The .tflite file in the bundle."""
     labels: str | None = None
     """Text file in the bundle; line k, counted from 0, is class k."""
+    hardware: list[Name] = Field(default=[])
+    """Devices that it is for, by the name of their profile or by `uname -m`; none stands for all. A registry offers it to no other."""
     input: InputSpec
     """How a frame becomes the input tensor; at least `kind`."""
     output: OutputSpec
