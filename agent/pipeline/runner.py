@@ -342,10 +342,7 @@ class PipelineRunner:
         unfinished: _Made | None = None
         while not (stop.is_set() or shift.is_over):
             if offers.waiting is not None:
-                if unfinished is not None:
-                    finisher.now(unfinished)
-                    unfinished = None
-                own = self._swap(shift, work, finisher) or own
+                own, unfinished = self._swap(shift, work, finisher, own, unfinished), None
             try:
                 job = box.get(_POLL_S, has_left)
             except Closed:
@@ -353,13 +350,12 @@ class PipelineRunner:
             if job is None:
                 continue
             shift.taken += 1
-            if job.prepared is None or job.by is not self._feed.intake.preparer:  # it came before this model
-                job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
+            prepared = self._prepared(shift, job, own)
             if unfinished is not None:
                 finisher.later(unfinished)
             model = work.model
-            unfinished = _Made(job, shift.do("infer", self._invoke, model, job.prepared), model)
-            del job  # some megabytes, and the next one may be long in coming
+            unfinished = _Made(job, shift.do("infer", self._invoke, model, prepared), model)
+            del job, prepared  # some megabytes, and the next one may be long in coming
             if self._once or not len(box):
                 finisher.now(unfinished)
                 unfinished = None
@@ -369,16 +365,31 @@ class PipelineRunner:
         if unfinished is not None:
             finisher.now(unfinished)
 
-    def _swap(self, shift: Shift, work: _Work, finisher: Finisher[_Made | Offer]) -> Preparer | None:
+    def _prepared(self, shift: Shift, job: Job, own: Preparer) -> Prepared:
+        """The input of a frame; filled here if the frame came before the model at work, or it was filled for another one."""
+        if job.prepared is None or job.by is not self._feed.intake.preparer:
+            job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
+        return job.prepared
+
+    def _swap(
+        self,
+        shift: Shift,
+        work: _Work,
+        finisher: Finisher[_Made | Offer],
+        own: Preparer,
+        unfinished: _Made | None,
+    ) -> Preparer:
         """From here on the offered model takes every frame; the old one goes back when what it inferred is finished.
 
         Returns:
-            What prepares for this thread now; None where the offer was taken back.
+            What prepares for this thread now.
         """
+        if unfinished is not None:
+            finisher.now(unfinished)
         with shift:
             offer = self._offers.take()
             if offer is None:
-                return None
+                return own
             offer.former, offer.taken = work.model, True
             work.offers.append(offer)
             work.model = offer.model
