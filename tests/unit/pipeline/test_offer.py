@@ -92,7 +92,7 @@ def test_one_that_has_ended_takes_nothing():
 def test_a_later_offer_takes_the_place_of_one_that_still_waits():
     """Nobody waits for one that will never be taken."""
     infer = Trap()
-    runner, box, sink = pipeline(lambda: TrappedModel(infer=infer))
+    runner, box, _ = pipeline(lambda: TrappedModel(infer=infer))
     box.put(job(0), 0)
     runner.start()
     assert infer.reached.wait(LONG_S)
