@@ -14,15 +14,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloud_sync.atomic import write_atomically
+from cloud_sync.errors import Untrusted
+from cloud_sync.layout import is_sha256
 
 MANIFEST = "manifest.json"
 SCHEMA = "lineside.manifest/1"
-_MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
+_LONGEST_NAME_BYTES = 255
+"""Of one part of a path, on every file system that we know of."""
 _CHUNK_BYTES = 1 << 20
 
 
-class ManifestInvalid(Exception):
+class ManifestInvalid(Untrusted):
     """The manifest cannot be read or says something impossible."""
+
+    code = "manifest-invalid"
 
 
 class FilesDiffer(Exception):
@@ -115,18 +121,39 @@ def read(folder: Path) -> tuple[Manifest, str] | None:
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise ManifestInvalid(f"{path} is larger than {_MAX_BYTES} bytes")
-        data = json.loads(content)
-        if data["schema"] != SCHEMA:
-            raise ManifestInvalid(f"{path} has schema {data['schema']!r}, this version reads {SCHEMA!r}")
-        files = tuple(_entry(entry) for entry in data["files"])
-        return Manifest(str(data["name"]), str(data["version"]), files), digest_of(content)
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except OSError as error:
         raise ManifestInvalid(f"{path} is no manifest: {type(error).__name__} {error}") from error
+    return decode(content, what=str(path)), digest_of(content)
+
+
+def decode(content: bytes, *, what: str = "the manifest") -> Manifest:
+    """The manifest that these bytes are, whoever sent them.
+
+    What it names can be written into an empty folder: relative paths, each once, none of them hidden, none a file and a folder at once.
+
+    Args:
+        content: Not trusted.
+        what: For the message of an error.
+
+    Raises:
+        ManifestInvalid: They are none, or name a file that a bundle cannot have.
+    """
+    if len(content) > MAX_BYTES:
+        raise ManifestInvalid(f"{what} is larger than {MAX_BYTES} bytes")
+    try:
+        manifest = _manifest(json.loads(content))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ManifestInvalid(f"{what} is no manifest: {type(error).__name__} {error}") from error
+    except ManifestInvalid as error:
+        raise ManifestInvalid(f"{what} {error}") from error
+    paths = [entry.path for entry in manifest.files]
+    folders = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
+    if len(set(paths)) < len(paths) or not folders.isdisjoint(paths):
+        raise ManifestInvalid(f"{what} names a path twice, or one that is a file and a folder")
+    return manifest
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
@@ -178,11 +205,25 @@ def _is_text(path: str) -> bool:
     return True
 
 
+def _manifest(data: dict[str, Any]) -> Manifest:
+    if data["schema"] != SCHEMA:
+        raise ManifestInvalid(f"has schema {data['schema']!r}, this version reads {SCHEMA!r}")
+    return Manifest(str(data["name"]), str(data["version"]), tuple(_entry(entry) for entry in data["files"]))
+
+
 def _entry(data: dict[str, Any]) -> FileEntry:
     path, sha256, length = data["path"], data["sha256"], data["length"]
+    if not isinstance(path, str) or not isinstance(length, int) or isinstance(length, bool):
+        raise TypeError("path must be text and length a whole number")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or pure.as_posix() != path or path in ("", "."):
-        raise ManifestInvalid(f"the manifest names {path!r}, which is not a path inside the bundle")
-    if not isinstance(sha256, str) or not isinstance(length, int) or isinstance(length, bool):
-        raise TypeError("sha256 must be text and length a whole number")
+        raise ManifestInvalid(f"names {path!r}, which is not a path inside the bundle")
+    if path == MANIFEST or any(part.startswith(".") for part in pure.parts):
+        raise ManifestInvalid(f"names {path!r}, which is no file of a bundle")
+    if "\0" in path or not _is_text(path) or any(len(part.encode()) > _LONGEST_NAME_BYTES for part in pure.parts):
+        raise ManifestInvalid(f"names {path!r}, which cannot be written")
+    if not isinstance(sha256, str) or not is_sha256(sha256):
+        raise TypeError("sha256 must be text of 64 hexadecimal digits")
+    if length < 0:
+        raise ValueError("a length below 0")
     return FileEntry(path, sha256, length)

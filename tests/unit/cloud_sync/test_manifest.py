@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_sync import manifest
+from cloud_sync.errors import Untrusted
 from cloud_sync.manifest import FileEntry, FilesDiffer, Manifest, ManifestInvalid
 
 FILES = {"model.toml": b"name", "model.tflite": b"\x00\x01", "golden/a/1.png": b"png", "labels.txt": b""}
@@ -34,7 +35,7 @@ def bundle(tmp_path):
     return folder
 
 
-def content_of(*, path="model.tflite", sha256="00", length=1, **changes: object) -> dict[str, object]:
+def content_of(*, path="model.tflite", sha256="00" * 32, length=1, **changes: object) -> dict[str, object]:
     files = [{"path": path, "sha256": sha256, "length": length}]
     return {"schema": manifest.SCHEMA, "name": "parts", "version": "1", "files": files} | changes
 
@@ -115,6 +116,35 @@ def test_a_hidden_file_that_is_listed_does_not_pass(bundle):
         manifest.verify(bundle, Manifest("parts", "1", (entry,)))
 
 
+def test_a_manifest_is_decoded_from_its_bytes_alone(bundle):
+    """As it comes from the registry, before there is a folder."""
+    content = (bundle / "manifest.json").read_bytes()
+    assert (manifest.decode(content), manifest.digest_of(content)) == manifest.read(bundle)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["a", "a"],
+        ["a", "a/b"],
+        ["a/b/c", "a/b"],
+        ["manifest.json"],
+        [".hidden"],
+        ["golden/.a/b"],
+        ["a\0b"],
+        ["\ud800"],
+        ["é" * 128],
+    ],
+)
+def test_a_manifest_names_only_files_that_can_be_written_into_an_empty_folder(paths):
+    """Each once, none hidden, none a file and a folder, and never the manifest itself."""
+    files = [{"path": path, "sha256": "00" * 32, "length": 1} for path in paths]
+    with pytest.raises(ManifestInvalid) as caught:
+        manifest.decode(json.dumps(content_of(files=files)).encode(), what="the manifest of parts 1")
+    assert str(caught.value).startswith("the manifest of parts 1 ")
+    assert isinstance(caught.value, Untrusted)
+
+
 @pytest.mark.parametrize(
     "path", ["../secret", "a/../../secret", "/etc/passwd", "a/./b", "./a", "a//b", "a/", "", ".", "..", 3, None, ["a"]]
 )
@@ -166,6 +196,9 @@ def test_without_a_manifest_there_is_none(tmp_path):
         (content_of(files=None), "is no manifest"),
         (content_of(files=[3]), "is no manifest"),
         (content_of(sha256=3), "sha256 must be text"),
+        (content_of(sha256="00"), "sha256 must be text"),
+        (content_of(sha256="AB" * 32), "sha256 must be text"),
+        (content_of(length=-1), "a length below 0"),
         (content_of(length="1"), "length a whole number"),
         (content_of(length=True), "length a whole number"),
         ({"schema": manifest.SCHEMA}, "is no manifest"),
