@@ -68,6 +68,13 @@ class ModelCrashed(LinesideError):
     retryable = True
 
 
+class ModelAwaited(LinesideError):
+    """A model comes from a registry, and no version that works here has come yet."""
+
+    code = "model-awaited"
+    retryable = True
+
+
 class NotTrusted(BadData):
     """A file differs from what its manifest or signature says."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from agent.core.errors import ModelRefused, NotTrusted
+from agent.core.errors import ModelAwaited, ModelRefused, NotTrusted
 from agent.core.findings import Finding
 from agent.models.spec import ModelSpec
 from agent.schema import problems
@@ -76,12 +76,13 @@ def open_model(name: str, settings: ModelSettings) -> Bundle:
 
     Raises:
         ModelRefused: It is not there, cannot be read, or its description is wrong.
+        ModelAwaited: It comes from a registry (`agent.models.stored`).
         NotTrusted: A file of the bundle differs from the manifest.
     """
     if settings.path is None:
-        raise ModelRefused(
-            f"models.{name} comes from a registry, and no registry is connected",
-            hint=f"models.{name}.path = … names a bundle",
+        raise ModelAwaited(
+            f"models.{name} comes from a registry; only the agent, and lineside sync, know which version is active",
+            hint="lineside sync status",
         )
     if settings.path.is_dir():
         return open_bundle(settings.path)

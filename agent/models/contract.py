@@ -86,7 +86,10 @@ class Model(Protocol):
         ...
 
     def infer(self, prepared: Prepared) -> Inferred:
-        """Run the interpreter. The thread that loaded the model.
+        """Run the interpreter. One thread at a time, which may be another than the one that loaded the model.
+
+        TFLite's interpreter knows no thread of its own, and neither does XNNPACK. A delegate that does (OpenGL) needs an isolated
+        interpreter, which never leaves the main thread of its process.
 
         Raises:
             ModelRefused: The interpreter failed.
@@ -99,5 +102,5 @@ class Model(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the interpreter go. The thread that loaded the model; may be called twice."""
+        """Let the interpreter go. Any thread, when no frame is in it; may be called twice."""
         ...

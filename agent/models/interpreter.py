@@ -48,7 +48,7 @@ def runtime_version() -> str:
 
 
 class Interpreter:
-    """One loaded model with its own buffers. Every method belongs to one thread; `invoke` releases the GIL.
+    """One loaded model with its own buffers. One thread at a time calls; `invoke` releases the GIL, loading does not.
 
     Attributes:
         inputs: The input tensors.

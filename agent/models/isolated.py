@@ -42,7 +42,7 @@ _HINT = "the model or its delegate crashes or hangs: name another delegate, and 
 class IsolatedInterpreter:
     """The same as `agent.models.interpreter.Interpreter`, with its native object in a child.
 
-    Every method belongs to the thread that made it; the kernel ends the child when that thread ends.
+    One thread at a time calls; the kernel ends the child when the thread that made this object ends, so that must outlive it.
 
     Attributes:
         inputs: The input tensors.

@@ -1,6 +1,6 @@
 """From a proven bundle to a model that predicts: interpreter, input and decoder put together.
 
-Called in the pipeline's thread, which then owns the model. The file was tried in a child process before.
+Called in the pipeline's thread, or beside it for a model that is offered to it. The file was tried in a child process before.
 """
 
 from __future__ import annotations

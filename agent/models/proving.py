@@ -54,7 +54,21 @@ def prove(bundle: Bundle, how: Execution, limits: TrialLimits) -> Proof:
         ModelRefused: The runtime refuses the file, or its tensors or samples do not fit its description.
         NotTrusted: A golden sample differs from its digest.
     """
-    trial = try_model(bundle.model, how, limits)
+    return examine(bundle, how, try_model(bundle.model, how, limits))
+
+
+def examine(bundle: Bundle, how: Execution, trial: TrialReport) -> Proof:
+    """Load and judge a bundle whose file was tried.
+
+    Args:
+        bundle: What `agent.models.bundle` opened.
+        how: Threads and delegates.
+        trial: Its report.
+
+    Raises:
+        ModelRefused: Its tensors or samples do not fit its description.
+        NotTrusted: A golden sample differs from its digest.
+    """
     try:
         model = load_model(bundle, how)
     except ModelRefused as error:

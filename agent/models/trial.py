@@ -185,7 +185,7 @@ def _child() -> None:
 
     from agent.models.interpreter import Interpreter, runtime_version  # noqa: PLC0415 - settings import this module, not LiteRT
 
-    _limit_memory(order["memory_bytes"])
+    limit_memory(order["memory_bytes"])
     try:
         report_to.write("loaded\n")
         interpreter = Interpreter(Path(order["path"]), Execution.of_kernels(order["how"]))
@@ -214,7 +214,7 @@ def _child() -> None:
     os._exit(0)  # a damaged model may crash while it is taken apart; the report is written
 
 
-def _limit_memory(beyond_bytes: int) -> None:
+def limit_memory(beyond_bytes: int) -> None:
     """Bound the address space from here on, and leave no core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])

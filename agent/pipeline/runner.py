@@ -4,6 +4,9 @@ Knows no protocol and no file: the model is loaded by a function it is given, an
 is refused makes this pipeline `failed` and is tried again with backoff; one whose child process crashed is loaded again at once, and
 the frame that was in it is lost. A call that hangs is noticed by `agent.supervisor`, and the pipeline goes on with fresh threads, the same
 mailbox and the same numbers. Nothing of that reaches another pipeline.
+
+A new model is offered to it (`offer`) and taken between two frames by one assignment: the frames before it are the old model's to the end,
+those that were prepared for the old one and not yet inferred are prepared anew, and the numbers go on.
 """
 
 from __future__ import annotations
@@ -22,13 +25,14 @@ from agent.core.health import Figures
 from agent.core.mailbox import Closed, Mailbox
 from agent.pipeline.finisher import Finisher
 from agent.pipeline.inspector import Identity, Inspector
+from agent.pipeline.offer import Offer, OfferBox
 from agent.pipeline.shift import GivenUp, Patience, Shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.core.supervision import Plan
-    from agent.models.contract import Inferred, Model, Prepared
+    from agent.models.contract import Inferred, Model, Prepared, Preparer
     from agent.pipeline.intake import Intake, Job
     from agent.pipeline.settings import PipelineSettings
     from agent.pipeline.tuning import Tuning
@@ -58,6 +62,33 @@ class Feed:
     intake: Intake
     finite: bool
     shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A frame that is to be finished, and the model that inferred it, which is no longer the one at work where a swap came between."""
+
+    job: Job
+    inferred: Inferred
+    model: Model
+
+
+class _Work:
+    """What one load began: the model at work, which a swap replaces.
+
+    Attributes:
+        model: Takes the next frame; closed at the end of the work.
+        offers: Those that were taken, until the old model's last frame is finished.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.offers: list[Offer] = []
+
+    def conclude(self) -> None:
+        """Give back the old models, of which no frame is on its way any more."""
+        while self.offers:
+            self.offers.pop().conclude()
 
 
 class PipelineRunner:
@@ -108,6 +139,8 @@ class PipelineRunner:
         self._on_change = on_change
         self._once = once
         self._stop = threading.Event()
+        self._woken = threading.Event()
+        self._offers = OfferBox()
         self._patience = patience
         self._shift = self._new_shift()
         self._lost: list[Shift] = []
@@ -120,6 +153,25 @@ class PipelineRunner:
     def stop(self) -> None:
         """End after the frame at hand. Returns at once."""
         self._stop.set()
+        self._woken.set()
+
+    def offer(self, model: Model) -> Offer:
+        """Have the pipeline work with another model from one frame to the next. Any thread; returns at once.
+
+        A pipeline that waits for a model begins with this one. One that is being restarted takes it right after its start. One that has ended
+        takes none.
+
+        Args:
+            model: Loaded by a thread that outlives it, and used by nobody else. Closed by the pipeline once it is taken, by the caller
+                otherwise.
+
+        Returns:
+            To be waited for; then its `former` is to be closed by the caller.
+        """
+        offer = Offer(model)
+        self._offers.put(offer)
+        self._woken.set()
+        return offer
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False if it did not come in time. Abandoned threads do not count."""
@@ -202,6 +254,7 @@ class PipelineRunner:
     def _run(self, shift: Shift) -> None:
         try:
             self._until_the_end(shift)
+            self._offers.close()
         except GivenUp:  # another shift speaks for the pipeline now
             log.info("pipeline %s: an abandoned thread has ended", self.name, extra={"pipeline": self.name})
 
@@ -217,23 +270,29 @@ class PipelineRunner:
                 again_s = crashes.again_s(time.monotonic(), self.figures.predictions)
                 if again_s is not None:  # frames wait meanwhile, as they do for a slow one
                     self._set("starting", fault)
-                    self._stop.wait(again_s)
+                    self._rest(again_s)
                     continue
                 fault = ModelCrashed(f"too many crashes, the last one: {fault}", hint=fault.hint)
             self._feed.box.skip(on=self._feed.shared)
             self._set("failed", fault)
-            self._stop.wait(backoff.next_s())
+            self._rest(backoff.next_s())
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for the next try, or until it is asked to stop or is offered a model."""
+        self._woken.clear()
+        if not self._stop.is_set() and self._offers.waiting is None:
+            self._woken.wait(seconds)
 
     def _until_fault(self, shift: Shift) -> LinesideError | None:
         """Load the model and work; None when the frames have ended or the pipeline was stopped."""
         try:
-            model = shift.do("load", self._loaded, shift)
+            work = _Work(shift.do("load", self._loaded, shift))
             try:
                 self._feed.box.skip(on=False)
                 self._set("ok", None)
-                self._work(shift, model)
+                self._work(shift, work)
             finally:
-                shift.do("close", model.close)
+                shift.do("close", work.model.close)
         except GivenUp:
             raise
         except LinesideError as error:
@@ -244,38 +303,46 @@ class PipelineRunner:
         return None
 
     def _loaded(self, shift: Shift) -> Model:
-        """A model; one that comes too late is let go, as nobody else would."""
-        model = self._load()
+        """A model, the offered one if there is one; one that comes too late is let go, as nobody else would."""
+        if (offer := self._offers.take()) is not None:
+            offer.taken = True
+            offer.conclude()
+        model = self._load() if offer is None else offer.model
         if shift.is_over:
             model.close()
         return model
 
-    def _work(self, shift: Shift, model: Model) -> None:
+    def _work(self, shift: Shift, work: _Work) -> None:
         intake = self._feed.intake
-        finisher = Finisher(f"finish-{self.name}", partial(self._finish, shift, model))
+        finisher = Finisher(f"finish-{self.name}", partial(self._finish, shift))
         shift.helper = finisher
-        self.tuning.over(model.rule)  # known before the first frame
-        intake.preparer = model.preparer()
+        self.tuning.over(work.model.rule)  # known before the first frame
+        intake.preparer = work.model.preparer()
         try:
-            self._infer(shift, model, finisher)
+            self._infer(shift, work, finisher)
         finally:
-            with shift:
-                intake.preparer = None
-            finisher.close()
+            try:
+                with shift:
+                    intake.preparer = None
+                finisher.close()
+            finally:
+                work.conclude()
 
-    def _infer(self, shift: Shift, model: Model, finisher: Finisher[tuple[Job, Inferred]]) -> None:
+    def _infer(self, shift: Shift, work: _Work, finisher: Finisher[_Made | Offer]) -> None:
         """The interpreter's thread: does as little else as possible, and does it in this order.
 
         A result waits until the next frame is there; then it is handed over right before the interpreter lets go of the GIL.
         """
-        box, stop = self._feed.box, self._stop
+        box, stop, offers = self._feed.box, self._stop, self._offers
 
         def has_left() -> bool:
             return shift.is_over
 
-        own = model.preparer()
-        unfinished: tuple[Job, Inferred] | None = None
+        own = work.model.preparer()
+        unfinished: _Made | None = None
         while not (stop.is_set() or shift.is_over):
+            if offers.waiting is not None:
+                own, unfinished = self._swap(shift, work, finisher, own, unfinished), None
             try:
                 job = box.get(_POLL_S, has_left)
             except Closed:
@@ -283,12 +350,12 @@ class PipelineRunner:
             if job is None:
                 continue
             shift.taken += 1
-            if job.prepared is None or job.by is not self._feed.intake.preparer:  # it came before this model
-                job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
+            prepared = self._prepared(shift, job, own)
             if unfinished is not None:
                 finisher.later(unfinished)
-            unfinished = (job, shift.do("infer", self._invoke, model, job.prepared))
-            del job  # some megabytes, and the next one may be long in coming
+            model = work.model
+            unfinished = _Made(job, shift.do("infer", self._invoke, model, prepared), model)
+            del job, prepared  # some megabytes, and the next one may be long in coming
             if self._once or not len(box):
                 finisher.now(unfinished)
                 unfinished = None
@@ -298,6 +365,39 @@ class PipelineRunner:
         if unfinished is not None:
             finisher.now(unfinished)
 
+    def _prepared(self, shift: Shift, job: Job, own: Preparer) -> Prepared:
+        """The input of a frame; filled here if the frame came before the model at work, or it was filled for another one."""
+        if job.prepared is None or job.by is not self._feed.intake.preparer:
+            job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
+        return job.prepared
+
+    def _swap(
+        self,
+        shift: Shift,
+        work: _Work,
+        finisher: Finisher[_Made | Offer],
+        own: Preparer,
+        unfinished: _Made | None,
+    ) -> Preparer:
+        """From here on the offered model takes every frame; the old one goes back when what it inferred is finished.
+
+        Returns:
+            What prepares for this thread now.
+        """
+        if unfinished is not None:
+            finisher.now(unfinished)
+        with shift:
+            offer = self._offers.take()
+            if offer is None:
+                return own
+            offer.former, offer.taken = work.model, True
+            work.offers.append(offer)
+            work.model = offer.model
+            self._feed.intake.preparer = offer.at_intake
+        self.tuning.over(offer.model.rule)
+        finisher.now(offer)
+        return offer.own
+
     def _invoke(self, model: Model, prepared: Prepared) -> Inferred:
         """Run the model; a frame on which its process crashes is lost and counted."""
         try:
@@ -306,9 +406,12 @@ class PipelineRunner:
             self._crashed_frames += 1
             raise
 
-    def _finish(self, shift: Shift, model: Model, done: tuple[Job, Inferred]) -> None:
+    def _finish(self, shift: Shift, made: _Made | Offer) -> None:
         """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
-        job, inferred = done
+        if isinstance(made, Offer):  # all frames before it are finished
+            made.conclude()
+            return
+        job, inferred, model = made.job, made.inferred, made.model
         result = shift.do("decode", model.decode, inferred)
         with shift:
             inspection = self._inspector.inspect(job.frame, inferred, model, result)

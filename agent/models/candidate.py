@@ -1,0 +1,117 @@
+"""Judging a version that nobody here trusts yet, in a child process: its trial, the fit of its tensors, its golden samples.
+
+The parent's half (`judge_candidate`) and the child's (`python -m agent.models.candidate`) stand side by side, as in
+`agent.models.trial`. The bundle's files are opened and its model is run by the child; the agent's own process reads the words in it only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import LinesideError, ModelRefused, NotTrusted
+from agent.core.findings import Finding
+from agent.models.children import PACKAGES, environment, how_it_ended
+from agent.models.execution import Execution
+from agent.models.trial import TrialReport, limit_memory
+
+if TYPE_CHECKING:
+    from agent.models.execution import TrialLimits
+
+_MAX_ANSWER_BYTES = 1 << 20
+_HINT = "the bundle is damaged, or needs more than this device has; lineside model verify says more"
+
+
+def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: TrialLimits) -> list[Finding]:
+    """Load a bundle and run its golden samples in a child process.
+
+    Args:
+        folder: The bundle.
+        how: Threads and delegates.
+        trial: What `agent.models.trial` said of its file.
+        limits: Time and memory of the child.
+
+    Returns:
+        What a person should know; none is of severity `error`.
+
+    Raises:
+        ModelRefused: It does not prove itself, or crashes, hangs or needs more memory than it may have.
+        NotTrusted: A file differs from its digest.
+    """
+    order = {
+        "folder": str(folder.resolve()),
+        "how": how.kernels(),
+        "trial": asdict(trial),
+        "memory_bytes": limits.memory_bytes,
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "agent.models.candidate"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(os.environ),
+        cwd=PACKAGES,  # `-m` looks in the working directory first, which may be anybody's
+    )
+    try:
+        out, _ = child.communicate(json.dumps(order).encode(), timeout=limits.timeout_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise ModelRefused(
+            f"{folder.name}: its golden samples were not done after {limits.timeout_s:g} s", hint=_HINT
+        ) from None
+    if child.returncode != 0:
+        raise ModelRefused(
+            f"{folder.name}: it ended the runtime ({how_it_ended(child.returncode)}) at its golden samples", hint=_HINT
+        )
+    return _understood(out[-_MAX_ANSWER_BYTES:], folder)
+
+
+def _understood(out: bytes, folder: Path) -> list[Finding]:
+    """What the child found. Native code ran there, so its answer may be anything."""
+    try:
+        answer = json.loads(out.splitlines()[-1])
+        if "refused" in answer:
+            raised = NotTrusted if answer["code"] == NotTrusted.code else ModelRefused
+            raise raised(str(answer["refused"]), hint=str(answer["hint"]))
+        findings = [Finding(**finding) for finding in answer["findings"]]
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        raise ModelRefused(f"{folder.name}: the child process that judged it answers nonsense", hint=_HINT) from error
+    faults = [finding for finding in findings if finding.severity == "error"]
+    if faults:
+        raise ModelRefused("; ".join(fault.message for fault in faults), hint=faults[0].hint)
+    return findings
+
+
+# --- the child -----------------------------------------------------------------------------------------------------
+
+
+def _child() -> None:
+    """Read the order from stdin, write one line to what was stdout."""
+    report_to = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # native code may print; what it says is no answer
+    order = json.loads(sys.stdin.read())
+
+    from agent.models.bundle import open_bundle  # noqa: PLC0415 - the parent needs none of these
+    from agent.models.proving import examine  # noqa: PLC0415
+
+    limit_memory(order["memory_bytes"])
+    answer: dict[str, Any]
+    try:
+        bundle = open_bundle(Path(order["folder"]))
+        proof = examine(bundle, Execution.of_kernels(order["how"]), TrialReport.from_dict(order["trial"]))
+        answer = {"findings": [asdict(finding) for finding in proof.findings]}
+    except LinesideError as error:
+        answer = {"refused": str(error), "hint": error.hint, "code": error.code}
+    report_to.write(json.dumps(answer) + "\n")
+    report_to.flush()
+    os._exit(0)  # a damaged model may crash while it is taken apart; the answer is written
+
+
+if __name__ == "__main__":
+    _child()

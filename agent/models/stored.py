@@ -1,0 +1,92 @@
+"""Models that come from a registry: which version of the store is this start's, opened only if it is what the record says.
+
+The store (`cloud_sync.store`) says what was activated; here a version becomes a bundle. Called by `agent.models.shelf` and by
+`agent.sync`, which brings new versions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from agent.core.errors import ModelAwaited, NotTrusted
+from agent.core.messages import ModelVersion
+from agent.models.bundle import open_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.core.messages import VersionState
+    from agent.models.bundle import Bundle
+
+
+class Version(Protocol):
+    """One version of a model in the store: `cloud_sync.store.Version`."""
+
+    @property
+    def name(self) -> str:
+        """As the registry calls the model."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """As its publisher calls it."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of its manifest."""
+        ...
+
+
+class Versions(Protocol):
+    """What of `cloud_sync.store.ModelStore` is needed to run a model."""
+
+    def active(self, name: str) -> Version | None:
+        """The one that was activated last; None before the first."""
+        ...
+
+    def previous(self, name: str) -> Version | None:
+        """The one that was active before."""
+        ...
+
+    def folder(self, digest: str) -> Path | None:
+        """Where its files lie; None where they do not."""
+        ...
+
+
+def open_version(store: Versions, version: Version) -> Bundle:
+    """The bundle of a version, every file compared with the manifest, and the manifest with the record.
+
+    Raises:
+        ModelRefused: It cannot be read, or its description is wrong.
+        NotTrusted: It is not there, or not what the record names.
+    """
+    title = f"{version.name} {version.version}"
+    again = "the next sync fetches it again: lineside sync now"
+    folder = store.folder(version.digest)
+    if folder is None:
+        raise NotTrusted(f"{title} is not in the store, which was to hold it", hint=again)
+    bundle = open_bundle(folder)
+    if prefixed(bundle.digest) != prefixed(version.digest) or any(f.code == "not-packed" for f in bundle.findings):
+        raise NotTrusted(f"{title} in the store has another manifest than its record says", hint=again)
+    if (bundle.spec.name, bundle.spec.version) != (version.name, version.version):
+        raise NotTrusted(f"{title} in the store says that it is {bundle.title}", hint="who published it, as what?")
+    return bundle
+
+
+def prefixed(digest: str) -> str:
+    """A digest as it stands in messages, `sha256:…`; folders have it without."""
+    return digest if digest.startswith("sha256:") else f"sha256:{digest}"
+
+
+def told(version: Version, state: VersionState, reason: str | None) -> ModelVersion:
+    """A version as messages name it."""
+    return ModelVersion(version=version.version, digest=prefixed(version.digest), state=state, reason=reason)
+
+
+def none_yet(table: str, registry: str) -> ModelAwaited:
+    """Why a pipeline has no model: nothing has come yet."""
+    return ModelAwaited(
+        f"models.{table} waits for the first version of {registry} from the registry",
+        hint="lineside sync status says what the sync is at",
+    )
