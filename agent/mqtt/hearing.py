@@ -107,6 +107,8 @@ class Hearing:
         if self._on_command is None:
             return
         wire.window = max(1, wire.window - 1)  # one of those that the broker takes unconfirmed is for answers
+        if self._deaf_until_s is not None:  # the flood was on a connection that is no more
+            self._tell("flood", None)
         self._consent = self._deaf_until_s = None
         self._in_doubt = False
         wire.ask_for(self._topic)
