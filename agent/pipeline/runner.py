@@ -110,7 +110,8 @@ class PipelineRunner:
         self._stop = threading.Event()
         self._patience = patience
         self._shift = self._new_shift()
-        self._lost: list[Shift] = []
+        self._lost: tuple[list[Shift], int] = ([], 0)
+        """Shifts that were given up and have not ended, and how many frames were lost with those that have; replaced as a whole."""
         self.abandoned = 0
 
     def start(self) -> None:
@@ -128,7 +129,12 @@ class PipelineRunner:
     @property
     def abandoned_alive(self) -> int:
         """Abandoned threads that have not ended; a pipeline's two count as one."""
-        return sum(shift.alive for shift in self._lost)
+        shifts, hung = self._lost
+        ended = [shift for shift in shifts if not shift.alive]
+        if ended:  # what it holds, a model and some frames, goes with it
+            alive = [shift for shift in shifts if shift not in ended]
+            self._lost = alive, hung + sum(map(_frames_lost, ended))
+        return len(shifts) - len(ended)
 
     def stalled_s(self, now_s: float) -> float | None:
         """How long a call has held a thread for too long; see `agent.core.supervision.Supervised`."""
@@ -142,7 +148,8 @@ class PipelineRunner:
         if stuck is None:
             return False
         self.abandoned += 1
-        self._lost.append(shift)
+        shifts, hung = self._lost
+        self._lost = [*shifts, shift], hung
         feed.intake.preparer = None
         if plan.delay_s > 0:
             feed.box.skip(on=feed.shared)
@@ -192,7 +199,8 @@ class PipelineRunner:
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
         counts["model_crashed"] = self._crashed_frames
         counts["slowed"] = feed.intake.slowed
-        counts["hung"] = sum(shift.taken - shift.numbered for shift in self._lost)
+        shifts, hung = self._lost
+        counts["hung"] = hung + sum(map(_frames_lost, shifts))
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
@@ -338,3 +346,8 @@ class PipelineRunner:
         else:
             log.error("pipeline %s: %s", self.name, fault, extra=fields | {"code": fault.code, "hint": fault.hint})
         self._on_change(self)
+
+
+def _frames_lost(shift: Shift) -> int:
+    """Frames that a shift took and of which nothing came."""
+    return shift.taken - shift.numbered
