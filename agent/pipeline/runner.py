@@ -216,10 +216,13 @@ class PipelineRunner:
     def _until_the_end(self, shift: Shift) -> None:
         backoff, crashes = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S), Crashes()
         while not self._stop.is_set():
+            made = self.figures.predictions
             fault = self._until_fault(shift)
             if fault is None:
                 self._set("ended", None)
                 return
+            if self.figures.predictions > made:  # it has worked: this is not one more fault of the same start
+                backoff.reset()
             if isinstance(fault, ModelCrashed):
                 self.child_restarts += 1
                 again_s = crashes.again_s(time.monotonic(), self.figures.predictions)
