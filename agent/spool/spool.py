@@ -317,20 +317,21 @@ class Spool:
                 must_record = any(lane.must_record for lane in self.lanes)
                 payload_bytes = sum(lane.unwritten_bytes for lane in self.lanes)
                 since_s = self._unwritten_since_s
-            if not has_unwritten and not must_record:
-                return
+            if not has_unwritten:
+                wait_s = max(now_s + _RECORD_S if must_record else now_s, retry_at_s) - now_s
+                if wait_s <= 0 or not self._work.wait(wait_s):
+                    return
+                self._work.clear()
+                continue
             if payload_bytes >= _EARLY_BYTES and now_s >= retry_at_s:
                 break
-            due_s = max((since_s + flush_s) if has_unwritten else now_s + _RECORD_S, retry_at_s)
-            wait_s = due_s - now_s
+            wait_s = max(since_s + flush_s, retry_at_s) - now_s
             if wait_s <= 0:
                 wait_s = self._budget.wait_s(payload_bytes, now_s - since_s, now_s)
             if wait_s <= 0:
                 break
             self._hurry.wait(wait_s)
             self._hurry.clear()
-            if not has_unwritten:
-                break
         self._hurry.clear()
 
     def flush(self) -> None:
@@ -357,7 +358,7 @@ class Spool:
         work = [(lane, *self._prepare(lane, store, disk.clock)) for lane in self.lanes]
         changes = [change for _, _, change in work if change is not None]
         if changes:
-            durable = any(change.put for change in changes if change.lane == "event")
+            durable = disk.fault is not None or any(change.put for change in changes if change.lane == "event")
             store.commit(changes, durable=durable)
             disk.works()
         now_s = time.monotonic()
@@ -389,7 +390,8 @@ class Spool:
         with self.changed:
             room.put = lane.still_unconfirmed(room.put)
             purge = self._purges(lane)
-            if not (room.put or room.removed or lane.must_record or purge):
+            # A disk that failed is tried although there is nothing to write: else it would be said to fail until there is.
+            if not (room.put or room.removed or lane.must_record or purge or self.fault):
                 return room, None
             state = lane.state(clock.s(), room)
         return room, Change(lane.name, state, room.put, room.removed, purge=purge)

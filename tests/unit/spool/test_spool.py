@@ -126,6 +126,29 @@ def test_the_thread_writes_a_group_after_flush_ms(tmp_path):
     spool.close()
 
 
+def test_a_confirmation_that_waits_for_its_record_holds_no_group_up(tmp_path, monkeypatch):
+    """The writer that would put it down in its time is woken by the first event that comes meanwhile."""
+    monkeypatch.setattr("agent.spool.spool._RECORD_S", 30.0)
+    spool = opened(tmp_path, flush_ms=10.0)
+    accept(spool, 0)
+    spool.flush()
+    with spool.changed:
+        spool.events.connect()
+    spool.load()
+    with spool.changed:
+        spool.events.confirm(spool.events.take(20))
+    holding = threading.Event()
+    wait = spool._work.wait
+    monkeypatch.setattr(spool._work, "wait", lambda timeout_s: (timeout_s > 20 and holding.set()) or wait(timeout_s))
+    spool.start()
+    spool._work.set()
+    assert holding.wait(5)
+    accept(spool, 1)
+    with spool.changed:
+        assert spool.changed.wait_for(lambda: not spool.events.has_unwritten, timeout=5)
+    spool.close()
+
+
 def test_with_flush_ms_0_an_event_is_on_the_disk_before_it_is_sent(tmp_path):
     """Before anything else happens with it."""
     spool = opened(tmp_path, flush_ms=0)
@@ -285,6 +308,44 @@ def test_a_disk_that_fails_holds_nobody_up_and_is_tried_again_later(tmp_path, cl
     spool.flush()
     killed(spool)
     assert delivered(opened(tmp_path)) == []
+
+
+def test_a_disk_that_works_again_is_no_longer_said_to_fail_although_there_is_nothing_to_write(tmp_path, monkeypatch):
+    """The broker may have taken meanwhile what the disk did not."""
+    told = []
+    spool = opened(tmp_path, on_fault=lambda *what: told.append(what))
+    with spool.changed:
+        spool.events.connect()
+    with monkeypatch.context() as fault:
+        broken(spool, fault)
+        accept(spool, 0)
+        spool.flush()
+    with spool.changed:
+        spool.events.confirm(spool.events.take(20))
+    spool.flush()
+    assert spool.fault is None
+    assert told[-1] == ("spool", None)
+    spool.close()
+
+
+def test_a_disk_that_lets_no_file_be_opened_is_not_tried_without_pause(tmp_path, monkeypatch):
+    """Also while there is nothing to write."""
+    tried = []
+
+    def refused(path):
+        tried.append(path)
+        raise SpoolUnwritable("read-only")
+
+    monkeypatch.setattr("agent.spool.disk.Store", refused)
+    spool = opened(tmp_path)
+    resting = threading.Event()
+    wait = spool._work.wait
+    monkeypatch.setattr(spool._work, "wait", lambda timeout_s: (0 < timeout_s < 5 and resting.set()) or wait(timeout_s))
+    spool.start()
+    spool._work.set()
+    assert resting.wait(5)
+    assert len(tried) == 1
+    spool.close()
 
 
 def test_a_damaged_file_is_moved_aside_and_the_agent_starts(tmp_path):
