@@ -16,7 +16,7 @@ from agent.spool.budget import WriteBudget
 from agent.spool.disk import Disk
 from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
 from agent.spool.lane import Lane, size_of
-from agent.spool.room import Room, make_room, outdated
+from agent.spool.room import TOO_OLD, Room, make_room, outdated
 from agent.spool.settings import SpoolSettings
 from agent.spool.store import NAME, Change
 
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 _EARLY_BYTES = 4 << 20
 """A group that is so large is written before its time."""
-_LOOK_S = 10.0
-"""How often ages are looked at."""
+_LOOK_S, _LOOKS_AN_AGE, _LOOK_LEAST_S = 10.0, 10, 0.1
+"""How often ages are looked at: at least so often in the time after which something is too old."""
+_MANY = 500
+"""With so many that were too old at one look, the next one follows at once."""
 _RECORD_S = 1.0
 """So long a confirmation may wait for its record when nothing else is written."""
 _READ_TRIES, _READ_AGAIN_S = 5, 0.02
@@ -104,6 +106,8 @@ class Spool:
                 self.settings.backlog_max_bytes, self.settings.backlog_max_age_s, self.settings.backlog_gives_up
             ),
         }
+        least_age_s = min(self._all_bounds[lane.name].max_age_s for lane in self.lanes)
+        self._look_s = min(_LOOK_S, max(_LOOK_LEAST_S, least_age_s / _LOOKS_AN_AGE))
         self._work = threading.Event()
         self._hurry = threading.Event()
         self._closing = False
@@ -299,7 +303,7 @@ class Spool:
 
     def _run(self) -> None:
         while not self._closing:
-            self._work.wait(_LOOK_S)
+            self._work.wait(self._look_s)
             self._work.clear()
             if self._closing:
                 return
@@ -385,8 +389,11 @@ class Spool:
         )
         now_s = time.monotonic()
         if from_id is not None and now_s >= bounds.look_at_s:
-            bounds.look_at_s = now_s + _LOOK_S
             room = outdated(store, lane.name, room, from_id=from_id, before_s=clock.s() - bounds.max_age_s)
+            if room.lost[TOO_OLD] < _MANY:
+                bounds.look_at_s = now_s + self._look_s
+            else:
+                self._work.set()  # there may be more
         with self.changed:
             room.put = lane.still_unconfirmed(room.put)
             purge = self._purges(lane)

@@ -261,6 +261,30 @@ def test_a_disk_that_comes_late_makes_nothing_old(tmp_path, clock, monkeypatch):
     assert [said(record) for record in delivered(spool)] == [0, 1]
 
 
+def test_all_that_is_too_old_goes_however_much_it_is(tmp_path, clock):
+    """A chunk at a time, without a pause between them."""
+    spool = opened(tmp_path, max_age_s=100.0)
+    spool.flush()
+    accept(spool, *range(3500))
+    spool.flush()
+    clock.now_s += 101.0
+    accept(spool, 3500)
+    for _ in range(4):
+        spool.flush()
+    assert spool.dropped["too_old"] == 3500
+    assert [said(record) for record in delivered(spool)] == [(0, 3499, "too_old"), 3500]
+
+
+def test_a_small_age_is_looked_after_more_often(tmp_path, clock):
+    """A bound of seconds is not one of ten more."""
+    spool = opened(tmp_path, max_age_s=2.0)
+    accept(spool, 0)
+    spool.flush()
+    clock.now_s += 2.3
+    spool.flush()
+    assert [said(record) for record in delivered(spool)] == [(0, 0, "too_old")]
+
+
 def test_a_full_disk_costs_durability_and_no_message_while_memory_lasts(tmp_path, clock, monkeypatch):
     """It is told once, and so is its end; then what waited is written."""
     told = []
