@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.core.errors import BadData
 from agent.spool.budget import WriteBudget
 from agent.spool.disk import Disk
 from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
@@ -21,7 +22,7 @@ from agent.spool.settings import SpoolSettings
 from agent.spool.store import NAME, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from agent.spool.disk import RunningClock
@@ -276,15 +277,24 @@ class Spool:
             return False
         return True
 
-    def put_back(self, record: Record) -> None:
-        """Send a message of the quarantine after all, behind what waits; comes back when it is in its lane on the disk."""
-        lane = self.backlog if record.lane == "backlog" and self.backlog is not None else self.events
-        record.lane = lane.name
+    def put_back(self, records: Sequence[Record]) -> None:
+        """Send messages of the quarantine after all, behind what waits; comes back when they are in their lanes on the disk.
+
+        Raises:
+            BadData: One is of a lane that is not in use; then none is sent.
+        """
+        lanes = {lane.name: lane for lane in self.lanes}
+        if any(record.lane not in lanes for record in records):
+            raise BadData(
+                "late predictions are not kept now", hint='set spool.backlog = "keep", or lineside spool drop'
+            )
         with self.changed:
-            self.accept(lane, record)
+            for record in records:
+                self.accept(lanes[record.lane], record)
         self.flush()
         with self.changed:
-            lane.admit(record)
+            for record in records:
+                lanes[record.lane].admit(record)
             self.changed.notify_all()
 
     def ages_s(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from spooling import event, said
 
+from agent.core.errors import BadData
 from agent.spool.desk import SpoolDesk
 from agent.spool.faults import SpoolUnwritable
 from agent.spool.settings import SpoolSettings
@@ -415,3 +416,28 @@ def test_a_retry_that_cannot_be_written_leaves_the_message_in_quarantine(tmp_pat
             SpoolDesk(spool).retry([])
     assert spool.quarantine.count == 1
     assert [said(record) for record in delivered(spool)] == [7]
+
+
+def test_messages_that_are_retried_together_are_written_together(tmp_path, monkeypatch):
+    """A thousand fsyncs on an SD card would outlast whoever asked; and a number that is named twice is one message."""
+    spool = opened(tmp_path)
+    for number in range(3):
+        assert spool.set_apart(event(number), "not authorized", "now")
+    commits = []
+    commit = spool._disk.store.commit
+    monkeypatch.setattr(spool._disk.store, "commit", lambda *what, **how: commits.append(what) or commit(*what, **how))
+    assert SpoolDesk(spool).retry([3, 1, 2, 3]) == {"retried": [3, 1, 2]}
+    assert len(commits) == 1
+    assert [said(record) for record in delivered(spool)] == [2, 0, 1]
+
+
+def test_a_late_prediction_is_not_retried_as_an_event(tmp_path):
+    """Where the backlog is no longer kept, `event` would get a message without `event_seq`."""
+    spool = opened(tmp_path)
+    late = event(7)
+    late.lane = "backlog"
+    assert spool.set_apart(late, "not authorized", "now")
+    with pytest.raises(BadData, match="not kept"):
+        SpoolDesk(spool).retry([])
+    assert spool.quarantine.count == 1
+    assert len(spool.events) == 0
