@@ -79,7 +79,7 @@ class Spool:
         self.settings = settings or SpoolSettings()
         self.changed = threading.Condition()
         self.dropped: Counter[str] = Counter()
-        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped)
+        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped, max_bytes=self.settings.max_bytes)
         self.backlog = (
             Lane("backlog", capacity, self.settings.backlog_gives_up, self.dropped)
             if self.settings.backlog == "keep"
