@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes a request, gives JSON types."""
 _NAME = "agent.sock"
-_MAX_REQUEST_BYTES = 4096
+_MAX_REQUEST_BYTES = 1 << 20
+"""The numbers of all messages that quarantine can hold (`spool.quarantine_messages`)."""
 _TIMEOUT_S = 5.0
 _HINT = "is it running, and yours? `lineside run -c CONFIG`"
 

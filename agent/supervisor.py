@@ -50,8 +50,8 @@ class Supervisor:
             if part in self._due:
                 if now_s >= self._due[part][0]:
                     self._restart(part)
-            elif part.stalled_s(now_s) is not None:
-                self._abandon(part, now_s)
+            elif (held_s := part.stalled_s(now_s)) is not None:
+                self._abandon(part, now_s, held_s)
 
     @property
     def abandoned(self) -> int:
@@ -75,8 +75,8 @@ class Supervisor:
         """Whether it waits for a restart that is still within the limits."""
         return part in self._due and not self._due[part][1].failed
 
-    def _abandon(self, part: Supervised, now_s: float) -> None:
-        plan, history = after_stall(self._histories.get(part, History()), now_s, self._limits)
+    def _abandon(self, part: Supervised, now_s: float, held_s: float) -> None:
+        plan, history = after_stall(self._histories.get(part, History()), now_s, self._limits, held_s=held_s)
         if not part.abandon(now_s, plan):
             return
         self._histories[part] = history

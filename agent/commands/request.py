@@ -87,7 +87,7 @@ def _read(incoming: Incoming, max_bytes: int) -> tuple[str | None, dict[str, obj
 def _parse(incoming: Incoming, max_bytes: int) -> dict[str, object]:
     size = len(incoming.payload) + len(incoming.correlation or b"")
     if size > max_bytes:
-        raise Refused("too_large", f"{size} bytes, and commands.max_bytes is {max_bytes}")
+        raise Refused("too_large", f"it has more than commands.max_bytes = {max_bytes}")
     try:
         text = incoming.payload.decode("utf-8")
         body: Any = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)

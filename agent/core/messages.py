@@ -204,7 +204,7 @@ class Health:
     temperature_c: float | None
     """Hottest sensor of the machine, null where it has none."""
     disk_free_bytes: int
-    """On the file system of the state directory."""
+    """On the file system of the state directory; 0 where it does not answer."""
     queued_messages: int
     """Messages that wait for the broker."""
     spool: SpoolHealth

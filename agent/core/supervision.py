@@ -99,7 +99,7 @@ class History:
     """What became of one part. Times are monotonic, oldest first.
 
     Attributes:
-        restarts: When it got a fresh thread, or was about to.
+        restarts: When it got a fresh thread, or was about to; later by the time for which it hung since.
         failed: Whether it was `failed` at the last of them.
     """
 
@@ -107,13 +107,20 @@ class History:
     failed: bool = False
 
 
-def after_stall(history: History, now_s: float, limits: Limits) -> tuple[Plan, History]:
+def after_stall(history: History, now_s: float, limits: Limits, *, held_s: float = 0.0) -> tuple[Plan, History]:
     """What to do with a part that stalled, and its history with that.
 
     The first restart is at once, the next ones after 1, 2, 4… up to 10 s. After `max_restarts` within `within_s` it is tried
-    every `retry_s`, until one of the tries has worked for `within_s`.
+    every `retry_s`, until one of the tries has worked for `within_s`. The time for which it hung does not count: it moves what was
+    before nearer.
+
+    Args:
+        history: Of the part.
+        now_s: Monotonic time.
+        limits: When to give it up.
+        held_s: For how long it has hung until now.
     """
-    recent = [at_s for at_s in history.restarts if now_s - at_s < limits.within_s]
+    recent = [at_s + held_s for at_s in history.restarts if now_s - at_s - held_s < limits.within_s]
     was_failed = history.failed and bool(recent)
     if was_failed or len(recent) >= limits.max_restarts:
         plan = Plan(limits.retry_s, failed=True)

@@ -1,8 +1,8 @@
 """Trying a model file in a child process before this process touches it: native code may crash, hang or eat the memory.
 
-The parent's half (`try_model`, `Prover`) and the child's (`python -m agent.models.trial`) stand here side by side, because they
+The parent's half (`try_model`, `Prover`) and the child's (`python -m agent.models.trial PARENT`) stand here side by side, because they
 share the form of the report. The child imports NumPy and the interpreter and nothing else, loads the file, invokes it once on
-zeros, and describes what it found. Called by `agent.models.shelf` and by the commands that look at models.
+zeros, and describes what it found. It ends with its parent. Called by `agent.models.shelf` and by the commands that look at models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
-from agent.models.children import PACKAGES, environment, how_it_ended
+from agent.models.children import PACKAGES, end_with, environment, how_it_ended
 from agent.models.execution import Execution, TrialLimits
 from agent.models.tensors import TensorInfo
 from cloud_sync.atomic import write_atomically
@@ -85,7 +85,7 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     read_tflite(path)
     order = {"path": str(path.resolve()), "how": how.kernels(), "memory_bytes": limits.memory_bytes}
     child = subprocess.Popen(
-        [sys.executable, "-m", "agent.models.trial"],
+        [sys.executable, "-m", "agent.models.trial", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -175,8 +175,9 @@ class Prover:
 # --- the child -----------------------------------------------------------------------------------------------------
 
 
-def _child() -> None:
+def _child(parent: int) -> None:
     """Read the order from stdin; write what is being done, a line a stage, and last the report, to what was stdout."""
+    end_with(parent)
     report_to = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # native code may print; what it says is no report
     order = json.loads(sys.stdin.read())
@@ -223,4 +224,4 @@ def limit_memory(beyond_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    _child()
+    _child(int(sys.argv[1]))

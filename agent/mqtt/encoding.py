@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -18,4 +19,20 @@ def encode(message: Message) -> bytes:
     Raises:
         TypeError: A field holds what JSON cannot say.
     """
-    return orjson.dumps(message, option=_OPTIONS)
+    try:
+        return orjson.dumps(message, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_readable(asdict(message)), option=_OPTIONS)
+
+
+def _readable(value: Any) -> Any:
+    """The same with UTF-8 in all its texts: names of files need not be."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _readable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_readable(inner) for inner in value]
+        case _:
+            return value

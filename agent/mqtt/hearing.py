@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lineside.mqtt")
 
-TAKES_BYTES = 1_048_576
+TAKES_BYTES = 16_777_216
 """Of one packet, while commands are on: what is larger, a broker that speaks MQTT 5 keeps to itself. Far above what a command may have,
-so that one that is too large can be answered."""
+so that one that is too large can be answered; little of it is kept (`agent.mqtt.inlet`), so this spares the network, not the memory."""
 FLOOD_HZ = 200
 """More commands a second are no commands."""
 DEAF_S = 30.0
@@ -107,6 +107,8 @@ class Hearing:
         if self._on_command is None:
             return
         wire.window = max(1, wire.window - 1)  # one of those that the broker takes unconfirmed is for answers
+        if self._deaf_until_s is not None:  # the flood was on a connection that is no more
+            self._tell("flood", None)
         self._consent = self._deaf_until_s = None
         self._in_doubt = False
         wire.ask_for(self._topic)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.mqtt.link import Protocol
 
 PUBACK = 0x40
-_PUBLISH, _RETAIN, _QOS_1 = 0x30, 0x01, 0x02
+_PUBLISH, _RETAIN, _QOS_1, _ANY_QOS = 0x30, 0x01, 0x02, 0x06
 _CORRELATION_DATA = 0x09
 _CONTINUES = 0x80
 _LENGTH_BYTES = 4
@@ -105,6 +105,39 @@ def split(data: bytes) -> tuple[list[Puback], list[bytes], bytes]:
             others.append(data[at:behind])
         at = behind
     return pubacks, others, data[at:]
+
+
+def shortened(data: bytes, protocol: Protocol) -> tuple[bytes, int] | None:
+    """The beginning of a PUBLISH, made a packet with less payload; None for any other packet.
+
+    Args:
+        data: Begins with a packet that is not all there; long enough for any topic.
+        protocol: Of version 5, properties that are longer than `data` are left out with all of the payload.
+
+    Returns:
+        The packet, and how many bytes of the one that came are still to come.
+    """
+    if data[0] & 0xF0 != _PUBLISH:
+        return None
+    length, body = _number(data, 1)
+    head = body + 2 + int.from_bytes(data[body : body + 2], "big") + (2 if data[0] & _ANY_QOS else 0)
+    kept = data[body:]
+    if protocol == "5":
+        properties, begin = _number(data, head)
+        if begin + properties > len(data):
+            kept = data[body:head] + bytes(1)
+    return data[:1] + _length(len(kept)) + kept, body + length - len(data)
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A variable byte integer, and where it ends."""
+    value, end = 0, at
+    for shift in range(0, 7 * _LENGTH_BYTES, 7):
+        value |= (data[end] & 0x7F) << shift
+        end += 1
+        if data[end - 1] < _CONTINUES:
+            break
+    return value, end
 
 
 def is_rubbish(data: bytes) -> bool:

@@ -124,7 +124,8 @@ class Wire:
             client_id: Our name at the broker.
             protocol: Version of MQTT to speak.
             will: What the broker says for us, or None.
-            takes_bytes: MQTT 5: the broker must not send us a larger packet (section 3.1.2.11.4); None for any.
+            takes_bytes: MQTT 5: the broker must not send us a larger packet (section 3.1.2.11.4), and of a large one that it sends the end
+                is thrown away; None for any, whole.
         """
         self.protocol = protocol
         self.window = WINDOW
@@ -156,6 +157,7 @@ class Wire:
             protocol=MQTTProtocolVersion.MQTTv5 if self.protocol == "5" else MQTTProtocolVersion.MQTTv311,
             transport="websockets" if self._address.is_websocket else "tcp",
             reconnect_on_failure=False,
+            cuts=None if self._takes_bytes is None else self.protocol,
         )
         if will is not None:
             client.will_set(will.topic, will.payload, qos=1, retain=True)

@@ -143,7 +143,8 @@ class PipelineRunner:
         self._offers = OfferBox()
         self._patience = patience
         self._shift = self._new_shift()
-        self._lost: list[Shift] = []
+        self._lost: tuple[list[Shift], int] = ([], 0)
+        """Shifts that were given up and have not ended, and how many frames were lost with those that have; replaced as a whole."""
         self.abandoned = 0
 
     def start(self) -> None:
@@ -180,7 +181,12 @@ class PipelineRunner:
     @property
     def abandoned_alive(self) -> int:
         """Abandoned threads that have not ended; a pipeline's two count as one."""
-        return sum(shift.alive for shift in self._lost)
+        shifts, hung = self._lost
+        ended = [shift for shift in shifts if not shift.alive]
+        if ended:  # what it holds, a model and some frames, goes with it
+            alive = [shift for shift in shifts if shift not in ended]
+            self._lost = alive, hung + sum(map(_frames_lost, ended))
+        return len(shifts) - len(ended)
 
     def stalled_s(self, now_s: float) -> float | None:
         """How long a call has held a thread for too long; see `agent.core.supervision.Supervised`."""
@@ -194,7 +200,8 @@ class PipelineRunner:
         if stuck is None:
             return False
         self.abandoned += 1
-        self._lost.append(shift)
+        shifts, hung = self._lost
+        self._lost = [*shifts, shift], hung
         feed.intake.preparer = None
         if plan.delay_s > 0:
             feed.box.skip(on=feed.shared)
@@ -244,7 +251,8 @@ class PipelineRunner:
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
         counts["model_crashed"] = self._crashed_frames
         counts["slowed"] = feed.intake.slowed
-        counts["hung"] = sum(shift.taken - shift.numbered for shift in self._lost)
+        shifts, hung = self._lost
+        counts["hung"] = hung + sum(map(_frames_lost, shifts))
         counts |= {str(why): count for why, count in feed.intake.held.items()}
         return {reason: count for reason, count in counts.items() if count}
 
@@ -261,10 +269,13 @@ class PipelineRunner:
     def _until_the_end(self, shift: Shift) -> None:
         backoff, crashes = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S), Crashes()
         while not self._stop.is_set():
+            made = self.figures.predictions
             fault = self._until_fault(shift)
             if fault is None:
                 self._set("ended", None)
                 return
+            if self.figures.predictions > made:  # it has worked: this is not one more fault of the same start
+                backoff.reset()
             if isinstance(fault, ModelCrashed):
                 self.child_restarts += 1
                 again_s = crashes.again_s(time.monotonic(), self.figures.predictions)
@@ -441,3 +452,8 @@ class PipelineRunner:
         else:
             log.error("pipeline %s: %s", self.name, fault, extra=fields | {"code": fault.code, "hint": fault.hint})
         self._on_change(self)
+
+
+def _frames_lost(shift: Shift) -> int:
+    """Frames that a shift took and of which nothing came."""
+    return shift.taken - shift.numbered

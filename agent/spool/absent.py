@@ -9,6 +9,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from agent.spool.bounds import touch
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
@@ -48,7 +50,8 @@ class Absent:
             before = merged[-1] if merged else None
             if (
                 before is not None
-                and (before.session, before.reason, before.last + 1) == (gap.session, gap.reason, gap.first)
+                and (before.session, before.reason) == (gap.session, gap.reason)
+                and touch(before, gap)
                 and before.id not in sending
                 and gap.id not in sending
             ):

@@ -35,7 +35,15 @@ class GivenUp:
     gaps: list[Record] = field(default_factory=list)
 
 
-def give_up(records: Sequence[Record], *, free_bytes: int, order: GivesUp, reason: str, least: int = 1) -> GivenUp:
+def give_up(
+    records: Sequence[Record],
+    *,
+    free_bytes: int,
+    order: GivesUp,
+    reason: str,
+    least: int = 1,
+    is_whole: bool = True,
+) -> GivenUp:
     """Choose messages until enough is free, and announce them.
 
     Args:
@@ -44,6 +52,7 @@ def give_up(records: Sequence[Record], *, free_bytes: int, order: GivesUp, reaso
         order: What goes first.
         reason: Said in the gaps.
         least: Messages that go at least, so that this need not be done for each.
+        is_whole: The stretch is without holes; where it has some, only numbers tell what is next to each other.
 
     Returns:
         What goes. Gaps that are next to each other and have the same reason become one; so what was given up in one piece is announced
@@ -58,7 +67,16 @@ def give_up(records: Sequence[Record], *, free_bytes: int, order: GivesUp, reaso
         freed += record.size_bytes
     if not victims:
         return GivenUp()
-    return _announced(records, victims, reason)
+    return _announced(records, victims, reason, is_whole=is_whole)
+
+
+def touch(before: Record, gap: Record) -> bool:
+    """Whether two gaps of a pipeline, between which none of its messages stands, say the same as one that reaches over both.
+
+    Events are numbered without a hole. In the backlog numbers are missing anyway, those of events and of what was sent in time: there a
+    gap tells between which numbers late predictions were given up. Else each would be a row for ever, and bounds could not be kept.
+    """
+    return before.last < gap.first if gap.lane == "backlog" else before.last + 1 == gap.first
 
 
 def _in_order(records: Sequence[Record], order: GivesUp) -> Iterator[Record]:
@@ -72,7 +90,7 @@ def _in_order(records: Sequence[Record], order: GivesUp) -> Iterator[Record]:
     return (record for record in messages if not record.is_gap)
 
 
-def _announced(records: Sequence[Record], victims: dict[int, Record], reason: str) -> GivenUp:
+def _announced(records: Sequence[Record], victims: dict[int, Record], reason: str, *, is_whole: bool) -> GivenUp:
     out = GivenUp(messages=len(victims))
     open_gaps: dict[tuple[str, str], Record] = {}
     touched: dict[int, Record] = {}
@@ -87,7 +105,8 @@ def _announced(records: Sequence[Record], victims: dict[int, Record], reason: st
             open_gaps.pop(key, None)
             continue
         before = open_gaps.get(key)
-        if before is not None and before.reason == gap.reason and before.last + 1 == gap.first:
+        is_next = before is not None and (before.last + 1 == gap.first or (is_whole and touch(before, gap)))
+        if before is not None and before.reason == gap.reason and is_next:
             merged = _gap(gap, gap.reason or reason, first=before.first)
             out.removed.append(before.id)
             touched.pop(before.id, None)
@@ -117,7 +136,7 @@ def join(outcome: GivenUp, neighbours: Iterable[Record]) -> list[Record]:
     for gap in sorted([*outcome.gaps, *old.values()], key=lambda gap: gap.id):
         key = (gap.pipeline, gap.session, gap.reason)
         before = last.get(key)
-        if before is not None and before.last + 1 == gap.first:
+        if before is not None and touch(before, gap):
             joined.pop(before.id, None)
             outcome.removed.append(before.id)
             last[key] = joined[gap.id] = _gap(gap, gap.reason or "", first=before.first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import BadData
@@ -25,6 +26,8 @@ class SpoolDesk:
             spool: Opened.
         """
         self._spool = spool
+        self._lock = threading.Lock()
+        """Who asks twice finds done what was done."""
 
     def answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """For the control socket: question to function of the request."""
@@ -70,12 +73,12 @@ class SpoolDesk:
             BadData: One of them is not there; then none is sent.
             SpoolUnwritable: The disk takes nothing now; they are sent, and stay in quarantine as well, as a kill would lose them else.
         """
-        items = self._found(numbers)
-        for item in items:
-            self._spool.put_back(item.record())
-        if self._spool.fault is not None:
-            raise self._spool.fault
-        self._quarantine().remove([item.id for item in items])
+        with self._lock:
+            items = self._found(numbers)
+            self._spool.put_back([item.record() for item in items])
+            if self._spool.fault is not None:
+                raise self._spool.fault
+            self._quarantine().remove([item.id for item in items])
         return {"retried": [item.id for item in items]}
 
     def drop(self, numbers: Sequence[int]) -> dict[str, Any]:
@@ -84,8 +87,9 @@ class SpoolDesk:
         Raises:
             BadData: One of them is not there; then none is dropped.
         """
-        items = self._found(numbers)
-        self._quarantine().remove([item.id for item in items])
+        with self._lock:
+            items = self._found(numbers)
+            self._quarantine().remove([item.id for item in items])
         return {"dropped": [item.id for item in items]}
 
     def _found(self, numbers: Sequence[int]) -> list[Quarantined]:
@@ -93,7 +97,7 @@ class SpoolDesk:
         missing = [str(number) for number in numbers if number not in held]
         if missing:
             raise BadData(f"there is no message {', '.join(missing)} in quarantine", hint="lineside spool list")
-        return [held[number] for number in numbers] if numbers else list(held.values())
+        return [held[number] for number in dict.fromkeys(numbers)] if numbers else list(held.values())
 
     def _quarantine(self) -> Quarantine:
         if self._spool.quarantine is None:

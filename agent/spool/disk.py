@@ -113,6 +113,7 @@ class Disk:
         if self.fault is None:
             return
         self.fault = None
+        self.retry_at_s = 0.0
         self._retry.reset()
         with self._changed:
             for lane in self._lanes:

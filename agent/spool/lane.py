@@ -7,6 +7,7 @@ before its group is written is never written.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -58,7 +59,9 @@ class Lane:
         purgeable: Rows on the disk that are confirmed and may be removed.
     """
 
-    def __init__(self, name: LaneName, capacity: int, order: GivesUp, dropped: Counter[str]) -> None:
+    def __init__(
+        self, name: LaneName, capacity: int, order: GivesUp, dropped: Counter[str], *, max_bytes: float = math.inf
+    ) -> None:
         """Store.
 
         Args:
@@ -66,12 +69,14 @@ class Lane:
             capacity: Messages that are held in memory without a disk, and from which on who can wait should.
             order: What goes first at a bound.
             dropped: Where messages that are given up are counted, by reason.
+            max_bytes: Beyond that messages are given up; from half of it on who can wait should.
         """
         self.name = name
         self.is_durable = False
         self.is_connected = False
         self.reason = "queue_full"
         self._capacity = capacity
+        self._max_bytes = max_bytes
         self._order = order
         self._dropped = dropped
         self._next_id = 1
@@ -82,6 +87,7 @@ class Lane:
         self._unwritten: dict[int, Record] = {}
         self._unwritten_bytes = 0
         self._writing: dict[int, Record] = {}
+        self._writing_bytes = 0
         self._done_while_writing: set[int] = set()
         self._written_upto = 0
         self._disk_count = 0
@@ -136,7 +142,8 @@ class Lane:
 
     def has_room(self) -> bool:
         """Whether fewer messages wait than are to be held without need."""
-        return len(self) < self._capacity
+        size_bytes = self._disk_bytes + self._writing_bytes + self._unwritten_bytes
+        return len(self) < self._capacity and size_bytes < self._max_bytes / 2
 
     def __len__(self) -> int:
         """Messages and gaps that are not confirmed."""
@@ -302,7 +309,8 @@ class Lane:
 
     def begin_group(self) -> list[Record]:
         """All that waits for the disk, in order; until `end_group`."""
-        self._writing, self._unwritten, self._unwritten_bytes = self._unwritten, {}, 0
+        self._writing, self._writing_bytes = self._unwritten, self._unwritten_bytes
+        self._unwritten, self._unwritten_bytes = {}, 0
         self._done_while_writing = set()
         return list(self._writing.values())
 
@@ -343,7 +351,7 @@ class Lane:
                 self._written_upto = max(self._written_upto, room.put[-1].id)
             self._dropped.update(room.lost)
             self._admit_written(room)
-        self._writing, self._done_while_writing = {}, set()
+        self._writing, self._writing_bytes, self._done_while_writing = {}, 0, set()
         self._bound_memory()
 
     def _admit_written(self, room: Room) -> None:
@@ -442,7 +450,7 @@ class Lane:
         lost = max(0, self._disk_count - (len(kept) - len(memory)))
         self._unwritten = dict(sorted(kept.items()))
         self._unwritten_bytes = size_of(kept.values())
-        self._writing, self._done_while_writing = {}, set()
+        self._writing, self._writing_bytes, self._done_while_writing = {}, 0, set()
         self._next_id = max([self._next_id, *(number + 1 for number in kept)])
         self._admitted_upto = self._next_id - 1
         self._disk_count = self._disk_bytes = self._written_upto = self.purgeable = 0

@@ -70,8 +70,14 @@ def make_room(
             if _size(rows) >= excess_bytes:
                 break
         rows.sort(key=lambda row: row.id)
-    outcome = give_up([*rows, *candidates], free_bytes=excess_bytes, order=order, reason=SPOOL_FULL)
-    if order == "decision":
+    outcome = give_up(
+        [*rows, *candidates],
+        free_bytes=excess_bytes,
+        order=order,
+        reason=SPOOL_FULL,
+        is_whole=order != "decision",
+    )
+    if order != "oldest":
         beside = [other for gap in outcome.gaps for other in store.neighbours(gap)]
         rows += join(outcome, [other for other in beside if from_id is not None and other.id >= from_id])
     return _room(group, rows, outcome, SPOOL_FULL)

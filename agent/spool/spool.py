@@ -12,16 +12,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.core.errors import BadData
 from agent.spool.budget import WriteBudget
 from agent.spool.disk import Disk
 from agent.spool.faults import SpoolCorrupt, SpoolUnwritable
 from agent.spool.lane import Lane, size_of
-from agent.spool.room import Room, make_room, outdated
+from agent.spool.room import TOO_OLD, Room, make_room, outdated
 from agent.spool.settings import SpoolSettings
 from agent.spool.store import NAME, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from agent.spool.disk import RunningClock
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 
 _EARLY_BYTES = 4 << 20
 """A group that is so large is written before its time."""
-_LOOK_S = 10.0
-"""How often ages are looked at."""
+_LOOK_S, _LOOKS_AN_AGE, _LOOK_LEAST_S = 10.0, 10, 0.1
+"""How often ages are looked at: at least so often in the time after which something is too old."""
+_MANY = 500
+"""With so many that were too old at one look, the next one follows at once."""
 _RECORD_S = 1.0
 """So long a confirmation may wait for its record when nothing else is written."""
 _READ_TRIES, _READ_AGAIN_S = 5, 0.02
@@ -76,7 +79,7 @@ class Spool:
         self.settings = settings or SpoolSettings()
         self.changed = threading.Condition()
         self.dropped: Counter[str] = Counter()
-        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped)
+        self.events = Lane("event", capacity, self.settings.gives_up, self.dropped, max_bytes=self.settings.max_bytes)
         self.backlog = (
             Lane("backlog", capacity, self.settings.backlog_gives_up, self.dropped)
             if self.settings.backlog == "keep"
@@ -104,6 +107,8 @@ class Spool:
                 self.settings.backlog_max_bytes, self.settings.backlog_max_age_s, self.settings.backlog_gives_up
             ),
         }
+        least_age_s = min(self._all_bounds[lane.name].max_age_s for lane in self.lanes)
+        self._look_s = min(_LOOK_S, max(_LOOK_LEAST_S, least_age_s / _LOOKS_AN_AGE))
         self._work = threading.Event()
         self._hurry = threading.Event()
         self._closing = False
@@ -272,15 +277,24 @@ class Spool:
             return False
         return True
 
-    def put_back(self, record: Record) -> None:
-        """Send a message of the quarantine after all, behind what waits; comes back when it is in its lane on the disk."""
-        lane = self.backlog if record.lane == "backlog" and self.backlog is not None else self.events
-        record.lane = lane.name
+    def put_back(self, records: Sequence[Record]) -> None:
+        """Send messages of the quarantine after all, behind what waits; comes back when they are in their lanes on the disk.
+
+        Raises:
+            BadData: One is of a lane that is not in use; then none is sent.
+        """
+        lanes = {lane.name: lane for lane in self.lanes}
+        if any(record.lane not in lanes for record in records):
+            raise BadData(
+                "late predictions are not kept now", hint='set spool.backlog = "keep", or lineside spool drop'
+            )
         with self.changed:
-            self.accept(lane, record)
+            for record in records:
+                self.accept(lanes[record.lane], record)
         self.flush()
         with self.changed:
-            lane.admit(record)
+            for record in records:
+                lanes[record.lane].admit(record)
             self.changed.notify_all()
 
     def ages_s(self) -> dict[str, float]:
@@ -299,7 +313,7 @@ class Spool:
 
     def _run(self) -> None:
         while not self._closing:
-            self._work.wait(_LOOK_S)
+            self._work.wait(self._look_s)
             self._work.clear()
             if self._closing:
                 return
@@ -317,20 +331,21 @@ class Spool:
                 must_record = any(lane.must_record for lane in self.lanes)
                 payload_bytes = sum(lane.unwritten_bytes for lane in self.lanes)
                 since_s = self._unwritten_since_s
-            if not has_unwritten and not must_record:
-                return
+            if not has_unwritten:
+                wait_s = max(now_s + _RECORD_S if must_record else now_s, retry_at_s) - now_s
+                if wait_s <= 0 or not self._work.wait(wait_s):
+                    return
+                self._work.clear()
+                continue
             if payload_bytes >= _EARLY_BYTES and now_s >= retry_at_s:
                 break
-            due_s = max((since_s + flush_s) if has_unwritten else now_s + _RECORD_S, retry_at_s)
-            wait_s = due_s - now_s
+            wait_s = max(since_s + flush_s, retry_at_s) - now_s
             if wait_s <= 0:
                 wait_s = self._budget.wait_s(payload_bytes, now_s - since_s, now_s)
             if wait_s <= 0:
                 break
             self._hurry.wait(wait_s)
             self._hurry.clear()
-            if not has_unwritten:
-                break
         self._hurry.clear()
 
     def flush(self) -> None:
@@ -357,7 +372,7 @@ class Spool:
         work = [(lane, *self._prepare(lane, store, disk.clock)) for lane in self.lanes]
         changes = [change for _, _, change in work if change is not None]
         if changes:
-            durable = any(change.put for change in changes if change.lane == "event")
+            durable = disk.fault is not None or any(change.put for change in changes if change.lane == "event")
             store.commit(changes, durable=durable)
             disk.works()
         now_s = time.monotonic()
@@ -384,12 +399,16 @@ class Spool:
         )
         now_s = time.monotonic()
         if from_id is not None and now_s >= bounds.look_at_s:
-            bounds.look_at_s = now_s + _LOOK_S
             room = outdated(store, lane.name, room, from_id=from_id, before_s=clock.s() - bounds.max_age_s)
+            if room.lost[TOO_OLD] < _MANY:
+                bounds.look_at_s = now_s + self._look_s
+            else:
+                self._work.set()  # there may be more
         with self.changed:
             room.put = lane.still_unconfirmed(room.put)
             purge = self._purges(lane)
-            if not (room.put or room.removed or lane.must_record or purge):
+            # A disk that failed is tried although there is nothing to write: else it would be said to fail until there is.
+            if not (room.put or room.removed or lane.must_record or purge or self.fault):
                 return room, None
             state = lane.state(clock.s(), room)
         return room, Change(lane.name, state, room.put, room.removed, purge=purge)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.spool.faults import SpoolCorrupt, SpoolUnwritable, named
 from agent.spool.record import LaneName, Record
+from agent.spool.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +56,9 @@ _VFS = "unix-excl"
 `tests/faults/test_disk_errors.py`."""
 _SHRINK_BYTES = 8 << 20
 """An empty file that is larger is made small at the next start."""
+_PURGE_BYTES = 512 << 10
+"""What is removed in one go, about."""
+_FULL_HINT = "make room on it, or lower spool.max_bytes: df -h"
 _BUSY_S = 5.0
 """How long another process, such as `lineside spool`, may hold the file."""
 
@@ -121,6 +125,7 @@ class Store:
                 self._db.close()
                 raise
             self._file = _identity(path)
+        self._reserve = Reserve(path, self._db, LANES)
 
     def _set_up(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -155,24 +160,43 @@ class Store:
             changes: One a lane at most.
             durable: Come back only when it is on the disk for good.
         """
-        with self._lock, named(self.path), self._transaction(durable=durable):
+        with self._lock, named(self.path):
             if _identity(self.path) != self._file:
                 raise SpoolCorrupt(f"{self.path} was removed or replaced", hint="who works in the state directory?")
-            for change in changes:
-                self._apply(change)
+            self._write(changes, durable=durable)
 
     def try_commit(self, change: Change) -> bool:
         """Write a change without waiting for the disk; False if somebody else is writing."""
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            with named(self.path), self._transaction(durable=False):
-                self._apply(change)
+            with named(self.path):
+                self._write([change], durable=False)
         finally:
             self._lock.release()
         return True
 
-    def _apply(self, change: Change) -> None:
+    def _write(self, changes: Sequence[Change], *, durable: bool) -> None:
+        """All changes, with the reserve of the disk left for what has to be put down later."""
+        size_bytes = sum(record.size_bytes for change in changes for record in change.put)
+        removed_bytes = sum(_PURGE_BYTES for change in changes if change.purge)
+        grows = durable or size_bytes > 0
+        is_roomy = self._reserve.is_left(size_bytes + removed_bytes)
+        if not is_roomy:
+            self._restore_reserve(is_urgent=grows)
+            if grows and not self._reserve.is_left(size_bytes):
+                raise SpoolUnwritable(f"{self.path} cannot be written: the disk is full", hint=_FULL_HINT)
+        with self._transaction(durable=durable):
+            for change in changes:
+                self._apply(change, purge=change.purge and is_roomy)
+        if removed_bytes and not is_roomy:
+            self._restore_reserve(is_urgent=True)
+
+    def _restore_reserve(self, *, is_urgent: bool) -> None:
+        with contextlib.suppress(sqlite3.Error):  # whoever needs it will see that it is not there
+            self._reserve.restore(is_urgent=is_urgent)
+
+    def _apply(self, change: Change, *, purge: bool) -> None:
         db, lane, state = self._db, change.lane, change.state
         if change.removed:
             db.executemany(f"DELETE FROM {lane} WHERE id = ?", ((gone,) for gone in change.removed))  # noqa: S608
@@ -182,7 +206,7 @@ class Store:
                 f"INSERT OR REPLACE INTO {lane} ({_MESSAGE_COLUMNS}) VALUES {values}",  # noqa: S608
                 list(chain.from_iterable(map(_ROW, rows))),
             )
-        if change.purge:
+        if purge:
             db.execute(f"DELETE FROM {lane} WHERE id <= ?", (state.cursor,))  # noqa: S608
         db.execute(
             "UPDATE lane SET cursor = ?, last_id = ?, count = ?, bytes = ?, clock_s = ? WHERE name = ?",

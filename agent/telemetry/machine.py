@@ -45,7 +45,7 @@ class Machine:
             cpu_percent=self._cpu_percent(),
             memory_bytes=self._process.memory_info().rss,
             temperature_c=hottest_c(),
-            disk_free_bytes=psutil.disk_usage(str(self._state_dir)).free,
+            disk_free_bytes=_disk_free_bytes(self._state_dir) or 0,
         )
 
     def _cpu_percent(self) -> float:
@@ -65,16 +65,20 @@ def _age_s() -> float:
 def readings(state_dir: Path) -> Readings:
     """What the limits are about, now. A figure that cannot be had is None. 1 ms, measured without sensors."""
     left = [spare_memory_bytes()[0], memory_left_bytes()]
-    try:
-        disk_free_bytes = psutil.disk_usage(str(state_dir)).free
-    except OSError:
-        disk_free_bytes = None
     return Readings(
         temperature_c=hottest_c(),
         memory_bytes=psutil.Process().memory_info().rss,
         memory_free_bytes=min(bytes_ for bytes_ in left if bytes_ is not None),
-        disk_free_bytes=disk_free_bytes,
+        disk_free_bytes=_disk_free_bytes(state_dir),
     )
+
+
+def _disk_free_bytes(folder: Path) -> int | None:
+    """What is left on a folder's file system; None where it does not answer."""
+    try:
+        return psutil.disk_usage(str(folder)).free
+    except OSError:
+        return None
 
 
 def hottest_c() -> float | None:

@@ -71,6 +71,28 @@ def test_what_waits_on_a_full_disk_is_still_handed_out(tmp_path):
         spool.close()
 
 
+def test_a_disk_that_the_spool_has_filled_by_itself_is_well_again_when_the_broker_has_everything(tmp_path):
+    """Nobody has to make room, it can be filled again, and a restart sends nothing twice."""
+    folder = tmp_path / "state"
+    with SmallDisk(folder, 1 << 20):
+        spool = Spool(SpoolSettings(flush_ms=60_000), folder, capacity=CAPACITY)
+        spool.open()
+        for _ in range(2):
+            made = 0
+            while spool.fault is None:
+                accept(spool, range(made, made + 20))
+                made += 20
+            assert made > 500
+            assert len(drain(spool)) == made
+            spool.flush()
+            assert spool.fault is None
+            assert len(spool.events) == 0
+            with spool.changed:
+                spool.events.disconnect()
+        spool.close()
+        assert open_and_drain(folder).records == []
+
+
 @needs_mosquitto
 @pytest.mark.parametrize("kind", DISKS)
 def test_the_agent_starts_works_and_ends_on_a_full_disk(tmp_path, row, kind):

@@ -138,13 +138,26 @@ def test_what_is_no_allowed_command_is_answered_and_not_obeyed(tmp_path, broker,
     assert [line["outcome"] for line in audited(tmp_path)] == [reason, "begun", "done"]
 
 
-def test_what_would_fill_the_memory_is_not_even_sent_to_us(tmp_path, broker, asker):
-    """The broker keeps packets of more than a mebibyte to itself, and the connection stays."""
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_what_would_fill_the_memory_is_answered_and_not_kept(tmp_path, broker, protocol):
+    """The sender of a huge command learns that it was refused; the connection stays."""
+    with (
+        Proxy(broker.port, refuse_5="" if protocol == "5" else "answer") as way,
+        Asker(broker.port, TOPICS.root, protocol=protocol) as asker,
+        Agent(tmp_path, way.url) as agent,
+    ):
+        assert asker.ask("pause", b"x" * 8_000_000).verdict == (False, "too_large")
+        assert asker.ask("pause").verdict == (True, None)
+        assert agent.desk.counts == {"too_large": 1, "accepted": 1}
+    assert (tmp_path / "commands.jsonl").stat().st_size < 2000
+
+
+def test_what_not_even_answering_is_worth_stays_at_the_broker(tmp_path, broker, asker):
+    """With MQTT 5; and the connection stays."""
     with Agent(tmp_path, broker.url) as agent:
-        asker.send("pause", b"x" * 2_000_000)
+        asker.send("pause", b"x" * 20_000_000)
         assert asker.ask("pause").verdict == (True, None)
         assert agent.desk.counts == {"accepted": 1}
-        assert len(agent.links.all) == 1
 
 
 def test_a_retained_command_is_refused_before_and_while_the_agent_runs(tmp_path, broker, asker):

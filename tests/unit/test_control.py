@@ -50,6 +50,14 @@ def test_a_question_is_answered(state_dir):
     assert ask(state_dir, "status") == ANSWER
 
 
+def test_a_question_may_name_all_that_is_in_quarantine(tmp_path):
+    """A hundred thousand numbers at most."""
+    server = ControlServer(tmp_path, {"count": lambda request: {"count": len(request["ids"])}})
+    server.start()
+    assert ask(tmp_path, "count", ids=list(range(100_000))) == {"count": 100_000}
+    server.close()
+
+
 def test_a_slow_answer_holds_up_nobody(tmp_path):
     """Each question has a thread of its own."""
     go, asked = threading.Event(), threading.Event()

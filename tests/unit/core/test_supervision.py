@@ -39,6 +39,17 @@ def test_a_failed_part_stays_failed_until_it_has_worked_for_long_enough():
     assert stalls(0, 30, 60, 90, 390 + 601)[3:] == [(300, True), (0, False)]
 
 
+def test_the_time_in_which_it_hung_is_no_work():
+    """Loading may take minutes before it counts as hung: a part that does nothing else would never be failed, or be as new again."""
+    plans, history, now_s = [], History(), 0.0
+    for _ in range(8):
+        now_s += 660
+        plan, history = after_stall(history, now_s, LIMITS, held_s=660)
+        plans.append((plan.delay_s, plan.failed))
+        now_s += plan.delay_s
+    assert plans == [(0, False), (1, False), (2, False)] + [(300, True)] * 5
+
+
 def test_a_slow_retry_that_is_longer_than_the_window_is_no_way_out():
     """The window begins when the part is tried again, not when it was given up."""
     slow = Limits(max_restarts=1, within_s=60, retry_s=3600)

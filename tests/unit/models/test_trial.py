@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 import tiny_models
+from processes import wait_for_end
 
 from agent.core.errors import ModelRefused
 from agent.models import trial
+from agent.models.children import PACKAGES
 from agent.models.execution import Delegate, Execution, TrialLimits
 from agent.models.trial import Prover, try_model
 from cloud_sync.manifest import file_sha256
@@ -85,6 +91,29 @@ def test_a_model_that_never_comes_back_is_ended(tmp_path):
     """The message says at what it was, and for how long."""
     with pytest.raises(ModelRefused, match="not done after 5 s while being invoked"):
         try_model(written(tmp_path, tiny_models.endless()), Execution(), TrialLimits(timeout_s=5.0))
+
+
+def test_a_parent_that_is_killed_leaves_no_child(tmp_path):
+    """A model that spins for ever would take a core until somebody finds it."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom agent.models.execution import Execution, TrialLimits\n"
+        "from agent.models.trial import try_model\n"
+        "try_model(Path(sys.argv[1]), Execution(), TrialLimits(timeout_s=60))\n"
+    )
+    path = written(tmp_path, tiny_models.endless())
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], cwd=PACKAGES) as parent:
+        child = _wait_for_spinning_child(parent.pid)
+        parent.kill()
+        wait_for_end(child)
+
+
+def _wait_for_spinning_child(parent: int) -> int:
+    """The child of a process, as soon as it has worked for longer than it takes to load."""
+    until_s = time.monotonic() + 60
+    while not (busy := [c for c in psutil.Process(parent).children() if c.cpu_times().user > 2]):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    return busy[0].pid
 
 
 def test_a_model_that_needs_too_much_memory_is_ended(tmp_path):

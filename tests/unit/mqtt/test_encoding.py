@@ -11,6 +11,7 @@ import pytest
 from publishing import prediction
 
 from agent.core import results
+from agent.core.messages import FrameReference
 from agent.mqtt.encoding import encode
 
 
@@ -42,6 +43,14 @@ def test_text_is_utf_8():
     label = "Überlapp ✗"
     result = results.Classification(label=label, score=1.0, top=[])
     assert label.encode() in encode(prediction(0, result=result))
+
+
+def test_names_of_files_need_not_be_utf_8():
+    """A picture that an old camera named has its verdict, and a folder's name in a reason ends no thread."""
+    message = prediction(0)
+    before = json.loads(encode(message))
+    message.frame = FrameReference(index=0, file="caf\udce9 ✗.png")
+    assert json.loads(encode(message)) == before | {"frame": {"index": 0, "file": r"caf\udce9 ✗.png"}}
 
 
 def test_what_json_cannot_say_is_a_type_error():

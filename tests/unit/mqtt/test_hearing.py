@@ -139,6 +139,20 @@ def test_after_a_flood_nothing_is_listened_to_for_a_while(hearing, heard):
     assert heard.troubles == {}
 
 
+def test_a_new_connection_listens_at_once_and_the_flood_is_over(hearing, heard):
+    """Else a broker that is restarted meanwhile leaves the agent degraded until the next flood."""
+    wire = FakeWire()
+    hearing.begin(wire)
+    hearing.hear(wire, 100.0)
+    come(wire, FLOOD_HZ + 1)
+    hearing.hear(wire, 100.5)
+    assert "flood" in heard.troubles
+    hearing.end(101.0)
+    again = FakeWire()
+    hearing.begin(again)
+    assert (again.asked, heard.troubles) == ([FILTER], {})
+
+
 def test_so_many_commands_over_time_are_no_flood(hearing):
     """Each second counts for itself."""
     wire = FakeWire()

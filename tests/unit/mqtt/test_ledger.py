@@ -239,6 +239,41 @@ def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
     assert ledger.dropped == {}
 
 
+def test_a_forbidden_backlog_does_not_go_round_in_its_own_announcements():
+    """They are refused as well; more of them than the window would else keep every late prediction from its turn."""
+    ledger = ledger_of(1000)
+    for seq in range(0, 120, 2):
+        put(ledger, seq)
+    ledger.connect(0.0)
+    refused = []
+    for now_s in range(100, 300):
+        for shipment in take_all(ledger, window=20, now_s=float(now_s)):
+            refused.append(number(shipment.what))
+            if isinstance(shipment.what, Record):
+                ledger.settle(shipment.ticket, "refused", "not authorized")
+            else:
+                ledger.settle(shipment.ticket)
+    assert set(range(0, 120, 2)) <= set(refused)
+    assert ledger.dropped["refused"] == 60
+
+
+def test_who_can_wait_waits_before_the_bound_of_bytes_costs_an_event(tmp_path):
+    """A slow broker slows a file down, also where `max_bytes` is reached long before the queue is full."""
+    spool = Spool(SpoolSettings(max_bytes=64 << 10), tmp_path, capacity=10_000)
+    spool.open()
+    ledger = Ledger(spool, 10_000)
+    ledger.connect(0.0)
+    waited = []
+    for seq in range(1000):
+        put(ledger, seq, event_seq=seq, publish=False, wait=lambda: waited.append(1))
+        spool.flush()
+        if waited:
+            break
+    assert waited
+    assert ledger.dropped == {}
+    spool.close()
+
+
 def test_a_sender_does_not_wait_for_a_broker_that_is_away_nor_after_it_was_told_not_to():
     """The line goes on; what cannot be sent is dropped and counted."""
     ledger = ledger_of(1, backlog="drop")

@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.mqtt.inlet import Inlet
-from agent.mqtt.packet import Puback, publish_packet, split
+from agent.mqtt.inlet import KEPT_BYTES, Inlet
+from agent.mqtt.packet import Puback, _length, publish_packet, split
 
 VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
@@ -122,6 +122,45 @@ def test_what_can_never_be_a_packet_is_not_kept_back():
     """paho sees it, and ends the connection."""
     rubbish = b"\xff" * 20
     assert Inlet(ScriptedSocket([rubbish]), []).recv(100) == rubbish
+
+
+@pytest.mark.parametrize("protocol", VERSIONS)
+@pytest.mark.parametrize("identifier", [None, 7])
+def test_of_a_huge_message_only_the_beginning_is_kept(protocol, identifier):
+    """From a broker that knows no bound; what comes behind it is whole."""
+    correlation = b"c" * 50 if protocol == "5" else None
+    options = {"retain": True, "protocol": protocol, "identifier": identifier, "correlation": correlation}
+    huge = publish_packet("t" * 1000, b"x" * 20_000_000, **options)
+    behind = publish_packet("t", b"behind", retain=False, protocol=protocol)
+    through = read_all(Inlet(ScriptedSocket(pieces_of(b"\xd0\0" + huge + behind)), [], protocol))
+    kept_bytes = len(through) - 2 - len(behind)
+    assert KEPT_BYTES - 10 < kept_bytes < KEPT_BYTES + 65_536
+    _, packets, left = split(through)
+    payload_bytes = kept_bytes - (len(huge) - 20_000_000) + 1  # its length takes one byte less
+    assert packets == [b"\xd0\0", publish_packet("t" * 1000, b"x" * payload_bytes, **options), behind]
+    assert left == b""
+
+
+def test_of_a_message_with_endless_properties_only_the_topic_is_kept():
+    """Half a property would end the connection, and a retained message of that kind would end each one."""
+    topic = publish_packet("root/cmd/pause", b"", retain=True, protocol="5", identifier=7)
+    properties = (b"\x26" + 2 * (b"\xea\x60" + b"u" * 60_000)) * 10  # user properties
+    body = topic[2:-1] + _length(len(properties)) + properties + b"payload"
+    packet = topic[:1] + _length(len(body)) + body
+    assert read_all(Inlet(ScriptedSocket(pieces_of(packet + topic)), [], "5")) == topic + topic
+
+
+def pieces_of(stream):
+    return [stream[at : at + 65_536] for at in range(0, len(stream), 65_536)]
+
+
+def read_all(inlet):
+    """What goes through, until the socket has nothing more."""
+    through = bytearray()
+    while inlet.inner.pieces or inlet.pending():
+        with contextlib.suppress(BlockingIOError):
+            through += inlet.recv(100_000)
+    return bytes(through)
 
 
 def test_the_end_of_the_connection_goes_through():

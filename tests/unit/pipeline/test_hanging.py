@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 
 import pytest
 from inspecting import LONG_S, RememberingSink, Trap, TrappedModel, job, pipeline
@@ -194,6 +196,27 @@ def test_a_pipeline_that_hangs_again_and_again_is_failed_and_says_why():
     assert runner.join(LONG_S)
     assert [state for state, _ in told] == ["ok", "failed", "starting", "ok", "failed", "starting", "ok", "ended"]
     assert runner.drops() == {"no_model": 10, "hung": 2}
+
+
+def test_what_an_abandoned_thread_held_is_let_go_when_it_ends():
+    """A call that hangs now and then must not cost a model and some frames each time; what was lost stays counted."""
+    trap = Trap()
+    load, given = models({"decode": trap})
+    runner, box, sink = pipeline(load)
+    for index in range(3):
+        box.put(job(index), 0)
+    runner.start()
+    assert trap.reached.wait(LONG_S)
+    look(Supervisor([runner]))
+    first, given[0] = weakref.ref(given[0]), None
+    trap.release()
+    assert _ends(lambda: runner.abandoned_alive == 0)
+    gc.collect()
+    assert first() is None
+    assert runner.drops()["hung"] >= 1
+    box.close()
+    assert runner.join(LONG_S)
+    assert len(sink.sent) + runner.drops()["hung"] == 3
 
 
 def test_a_pipeline_that_was_stopped_is_not_restarted():

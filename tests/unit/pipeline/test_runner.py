@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agent.core import results
+from agent.core.backoff import Backoff
 from agent.core.decisions import DecisionRule
 from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.frames import Frame
@@ -169,6 +170,39 @@ def test_a_model_that_fails_later_is_loaded_again_and_numbers_go_on(monkeypatch)
     run_through(runner, box, [frame(0, 10), frame(1, 255), frame(2, 10)])
     assert [(p.seq, p.frame.index) for p, *_ in sink.sent] == [(0, 0), (1, 2)]
     assert [model.closed for model in models] == [True, True]
+
+
+def test_a_fault_after_work_is_not_paid_for_the_faults_of_the_start(monkeypatch):
+    """How long is waited before a reload grows with failures in a row; a model that has worked begins anew."""
+    failures_in_a_row = []
+
+    class Recorded(Backoff):
+        def next_s(self):
+            failures_in_a_row.append(self.tries)
+            return super().next_s()
+
+    monkeypatch.setattr("agent.pipeline.runner.Backoff", Recorded)
+    monkeypatch.setattr("agent.pipeline.runner._RELOAD_FIRST_S", 0.001)
+    refusals = iter([ModelRefused("not yet")] * 3)
+
+    def load():
+        for refusal in refusals:
+            raise refusal
+        return ScriptedModel()
+
+    runner, box, _sink = build(load)
+    works = threading.Event()
+    runner._on_change = lambda r: works.set() if r.state == "ok" else None
+    runner.start()
+    assert works.wait(30)
+    for job in (frame(0, 10), frame(1, 255)):
+        assert box.put(job, 10)
+    until_s = time.monotonic() + 30
+    while len(failures_in_a_row) < 4 and time.monotonic() < until_s:
+        works.wait(0.01)
+    runner.stop()
+    assert runner.join(30)
+    assert failures_in_a_row == [0, 1, 2, 0]
 
 
 def test_once_ends_after_the_first_prediction_and_closes_its_mailbox():

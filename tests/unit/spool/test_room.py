@@ -9,6 +9,8 @@ from spooling import event, gap, said
 
 from agent.spool.record import OVERHEAD_BYTES
 from agent.spool.room import Room, make_room, outdated
+from agent.spool.settings import SpoolSettings
+from agent.spool.spool import Spool
 from agent.spool.store import NAME, Change, LaneState, Store
 
 ONE = OVERHEAD_BYTES + 2
@@ -54,6 +56,29 @@ def test_what_goes_may_be_on_the_disk_or_in_the_group(store, order, left):
     assert room.lost == {"spool_full": 2}
     assert room.removed_count * ONE == room.removed_bytes
     assert after(store, room) == left
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest", "decision"])
+@pytest.mark.parametrize(("lane", "step"), [("event", 1), ("backlog", 2)])
+def test_announcements_do_not_pile_up_however_long_the_broker_is_away(tmp_path, order, lane, step):
+    """Also in the backlog, where the numbers of events are missing in between."""
+    settings = SpoolSettings(max_bytes=64 << 10, gives_up=order)
+    backlog = {"backlog": "keep", "backlog_max_bytes": 64 << 10, "backlog_gives_up": order}
+    spool = Spool(settings.model_copy(update=backlog), tmp_path)
+    spool.open()
+    [to] = [one for one in spool.lanes if one.name == lane]
+    counts = []
+    for number in range(0, 800 * step, step):
+        record = event(number, decision=("accept", "unsure", "reject")[number // step % 3], payload=bytes(1000))
+        record.lane = lane
+        with spool.changed:
+            spool.accept(to, record)
+        if number // step % 4 == 3:
+            spool.flush()
+            counts.append(to.disk_count)
+    assert counts[-1] <= counts[len(counts) // 2]
+    assert to.disk_bytes <= 64 << 10
+    spool.close()
 
 
 def test_a_group_that_fits_costs_nothing(store):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from spooling import event, said
 
+from agent.core.errors import BadData
 from agent.spool.desk import SpoolDesk
 from agent.spool.faults import SpoolUnwritable
 from agent.spool.settings import SpoolSettings
@@ -126,6 +127,29 @@ def test_the_thread_writes_a_group_after_flush_ms(tmp_path):
     spool.close()
 
 
+def test_a_confirmation_that_waits_for_its_record_holds_no_group_up(tmp_path, monkeypatch):
+    """The writer that would put it down in its time is woken by the first event that comes meanwhile."""
+    monkeypatch.setattr("agent.spool.spool._RECORD_S", 30.0)
+    spool = opened(tmp_path, flush_ms=10.0)
+    accept(spool, 0)
+    spool.flush()
+    with spool.changed:
+        spool.events.connect()
+    spool.load()
+    with spool.changed:
+        spool.events.confirm(spool.events.take(20))
+    holding = threading.Event()
+    wait = spool._work.wait
+    monkeypatch.setattr(spool._work, "wait", lambda timeout_s: (timeout_s > 20 and holding.set()) or wait(timeout_s))
+    spool.start()
+    spool._work.set()
+    assert holding.wait(5)
+    accept(spool, 1)
+    with spool.changed:
+        assert spool.changed.wait_for(lambda: not spool.events.has_unwritten, timeout=5)
+    spool.close()
+
+
 def test_with_flush_ms_0_an_event_is_on_the_disk_before_it_is_sent(tmp_path):
     """Before anything else happens with it."""
     spool = opened(tmp_path, flush_ms=0)
@@ -238,6 +262,30 @@ def test_a_disk_that_comes_late_makes_nothing_old(tmp_path, clock, monkeypatch):
     assert [said(record) for record in delivered(spool)] == [0, 1]
 
 
+def test_all_that_is_too_old_goes_however_much_it_is(tmp_path, clock):
+    """A chunk at a time, without a pause between them."""
+    spool = opened(tmp_path, max_age_s=100.0)
+    spool.flush()
+    accept(spool, *range(3500))
+    spool.flush()
+    clock.now_s += 101.0
+    accept(spool, 3500)
+    for _ in range(4):
+        spool.flush()
+    assert spool.dropped["too_old"] == 3500
+    assert [said(record) for record in delivered(spool)] == [(0, 3499, "too_old"), 3500]
+
+
+def test_a_small_age_is_looked_after_more_often(tmp_path, clock):
+    """A bound of seconds is not one of ten more."""
+    spool = opened(tmp_path, max_age_s=2.0)
+    accept(spool, 0)
+    spool.flush()
+    clock.now_s += 2.3
+    spool.flush()
+    assert [said(record) for record in delivered(spool)] == [(0, 0, "too_old")]
+
+
 def test_a_full_disk_costs_durability_and_no_message_while_memory_lasts(tmp_path, clock, monkeypatch):
     """It is told once, and so is its end; then what waited is written."""
     told = []
@@ -287,6 +335,44 @@ def test_a_disk_that_fails_holds_nobody_up_and_is_tried_again_later(tmp_path, cl
     assert delivered(opened(tmp_path)) == []
 
 
+def test_a_disk_that_works_again_is_no_longer_said_to_fail_although_there_is_nothing_to_write(tmp_path, monkeypatch):
+    """The broker may have taken meanwhile what the disk did not."""
+    told = []
+    spool = opened(tmp_path, on_fault=lambda *what: told.append(what))
+    with spool.changed:
+        spool.events.connect()
+    with monkeypatch.context() as fault:
+        broken(spool, fault)
+        accept(spool, 0)
+        spool.flush()
+    with spool.changed:
+        spool.events.confirm(spool.events.take(20))
+    spool.flush()
+    assert spool.fault is None
+    assert told[-1] == ("spool", None)
+    spool.close()
+
+
+def test_a_disk_that_lets_no_file_be_opened_is_not_tried_without_pause(tmp_path, monkeypatch):
+    """Also while there is nothing to write."""
+    tried = []
+
+    def refused(path):
+        tried.append(path)
+        raise SpoolUnwritable("read-only")
+
+    monkeypatch.setattr("agent.spool.disk.Store", refused)
+    spool = opened(tmp_path)
+    resting = threading.Event()
+    wait = spool._work.wait
+    monkeypatch.setattr(spool._work, "wait", lambda timeout_s: (0 < timeout_s < 5 and resting.set()) or wait(timeout_s))
+    spool.start()
+    spool._work.set()
+    assert resting.wait(5)
+    assert len(tried) == 1
+    spool.close()
+
+
 def test_a_damaged_file_is_moved_aside_and_the_agent_starts(tmp_path):
     """Where nothing can be read of it, too."""
     told = []
@@ -330,3 +416,28 @@ def test_a_retry_that_cannot_be_written_leaves_the_message_in_quarantine(tmp_pat
             SpoolDesk(spool).retry([])
     assert spool.quarantine.count == 1
     assert [said(record) for record in delivered(spool)] == [7]
+
+
+def test_messages_that_are_retried_together_are_written_together(tmp_path, monkeypatch):
+    """A thousand fsyncs on an SD card would outlast whoever asked; and a number that is named twice is one message."""
+    spool = opened(tmp_path)
+    for number in range(3):
+        assert spool.set_apart(event(number), "not authorized", "now")
+    commits = []
+    commit = spool._disk.store.commit
+    monkeypatch.setattr(spool._disk.store, "commit", lambda *what, **how: commits.append(what) or commit(*what, **how))
+    assert SpoolDesk(spool).retry([3, 1, 2, 3]) == {"retried": [3, 1, 2]}
+    assert len(commits) == 1
+    assert [said(record) for record in delivered(spool)] == [2, 0, 1]
+
+
+def test_a_late_prediction_is_not_retried_as_an_event(tmp_path):
+    """Where the backlog is no longer kept, `event` would get a message without `event_seq`."""
+    spool = opened(tmp_path)
+    late = event(7)
+    late.lane = "backlog"
+    assert spool.set_apart(late, "not authorized", "now")
+    with pytest.raises(BadData, match="not kept"):
+        SpoolDesk(spool).retry([])
+    assert spool.quarantine.count == 1
+    assert len(spool.events) == 0

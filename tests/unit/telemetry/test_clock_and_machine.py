@@ -169,6 +169,13 @@ def test_the_figures_of_this_machine_are_plausible(tmp_path):
     assert 0 < figures.disk_free_bytes <= stat.f_blocks * stat.f_frsize
 
 
+def test_a_disk_that_is_gone_costs_no_other_figure(tmp_path):
+    """Health must not fall silent where it has most to tell, and a stop reports it before it delivers what waits."""
+    figures = Machine(tmp_path / "gone").read()
+    assert figures.disk_free_bytes == 0
+    assert figures.memory_bytes > 5e6
+
+
 def test_the_processors_share_is_taken_over_monotonic_time(tmp_path, monkeypatch):
     """The first reading covers the time since the process began; a wall clock that jumps has no part in it."""
     began_s = time.monotonic()
