@@ -52,6 +52,12 @@ class TrustingDevice:
     def bytes_kept(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.iterdir()}
 
+    def strangers(self) -> list[str]:
+        """What lies beside the trusted files and the note of which root was pinned."""
+        return [
+            path.name for path in self.folder.iterdir() if path.suffix != ".json" and path.name != "pinned-root.sha256"
+        ]
+
     def asked(self) -> list[str]:
         """Metadata asked for since the last refresh began."""
         return [path.removeprefix("metadata/").removesuffix(".json") for path in self.server.paths()]

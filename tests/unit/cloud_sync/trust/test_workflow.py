@@ -272,6 +272,29 @@ def test_a_newer_pinned_root_is_believed(device):
     assert device.kept()["root"] == 2
 
 
+def test_a_pinned_root_of_another_registry_is_believed(device, tmp_path):
+    """A registry was built anew: with the old trusted root the device would be locked for ever."""
+    for _ in range(3):
+        device.registry.rotate_root()
+        device.registry.publish("targets")
+    device.refresh()
+    other = Simulator()
+    with TrustingDevice(device.folder, other) as moved:
+        moved.refresh()
+        assert moved.kept() == {"root": 1, "snapshot": 1, "targets": 1, "timestamp": 1}
+
+
+def test_an_older_pinned_root_of_the_same_registry_changes_nothing(device):
+    """The chain from it has been gone through, and a mirror must not get to shorten it."""
+    root = device.registry
+    root.sign("root")
+    root.sign("root")
+    device.refresh()
+    device.root = root.files["metadata/2.root.json"]
+    device.refresh()
+    assert device.asked() == ["4.root", "timestamp"]
+
+
 # -- targets ----------------------------------------------------------------------------------------------------------------------
 
 
