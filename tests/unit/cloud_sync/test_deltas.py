@@ -43,7 +43,9 @@ def test_a_patch_makes_the_new_file_of_the_old_one(tmp_path):
     assert _apply(tmp_path, patch, old, new).read_bytes() == new
 
 
-@given(old=st.binary(max_size=3000), edits=st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=50)), max_size=5))
+@given(
+    old=st.binary(max_size=3000), edits=st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=50)), max_size=5)
+)
 @settings(max_examples=60, deadline=None)
 def test_any_file_survives(tmp_path_factory, old, edits):
     """Whatever was changed, added or cut."""
@@ -120,7 +122,8 @@ def test_the_list_of_patches_comes_back_smallest_first():
         b"[" * 100_000,
         b"{}",
         deltas.encode_index("e" * 64, []),
-        b'{"schema": "lineside.deltas/1", "to": "%s", "patches": [{"from": "../x", "sha256": "a", "length": 1}]}' % (b"d" * 64),
+        b'{"schema": "lineside.deltas/1", "to": "%s", "patches": [{"from": "../x", "sha256": "a", "length": 1}]}'
+        % (b"d" * 64),
         b" " * (deltas.MAX_INDEX_BYTES + 1),
     ],
 )

@@ -81,7 +81,9 @@ def test_a_key_under_the_id_of_another_is_refused():
         key_of(other.keyid, one.to_dict())
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, json.dumps({"keyid": "a", "keytype": 1}).encode()])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"[" * 100_000, json.dumps({"keyid": "a", "keytype": 1}).encode()]
+)
 def test_what_is_no_public_key_is_refused(content):
     """Whatever it is."""
     with pytest.raises(KeyUnusable):
