@@ -168,12 +168,12 @@ class Device:
     signer: Signer = field(default_factory=CryptoSigner.generate_ed25519)
     number: int = 0
 
-    def request(self, nonce: str, token: str | None = None, **other) -> bytes:
+    def request(self, its_nonce: str, its_token: str | None = None, **other) -> bytes:
         payload = {
             "schema": "lineside.enrol/1",
             "device": self.name,
-            "nonce": nonce,
-            "token": token,
+            "nonce": its_nonce,
+            "token": its_token,
             "key": self.signer.public_key.to_dict(),
             "profile": "generic",
             "agent_version": "0.1.0",
@@ -181,16 +181,18 @@ class Device:
         }
         return envelope.seal(payload, self.signer)
 
-    def report(self, runs: dict[str, str], events=(), **other) -> bytes:
+    def report(self, running: dict[str, str], happened=(), **other) -> bytes:
         self.number += 1
-        detail = {name: {"version": v, "digest": None, "state": "active", "reason": None} for name, v in runs.items()}
+        detail = {
+            name: {"version": v, "digest": None, "state": "active", "reason": None} for name, v in running.items()
+        }
         payload = {
             "schema": "lineside.report/1",
             "device": self.name,
             "number": self.number,
             "sent_at": "2026-12-01T06:00:00Z",
             "runs": detail,
-            "events": list(events),
+            "events": list(happened),
             "error": None,
             **other,
         }
