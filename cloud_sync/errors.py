@@ -213,3 +213,16 @@ class DeltaFailed(Refused):
 
     code = "delta-failed"
     retryable = True
+
+
+class VersionRejected(Refused):
+    """A version was tried on this device and did not prove itself. It is not tried again until something else was assigned."""
+
+    code = "version-rejected"
+
+
+class NotAssigned(Refused):
+    """Nobody says what a model should run: neither the device nor the channel that it follows has an assignment."""
+
+    code = "not-assigned"
+    retryable = True

@@ -169,7 +169,7 @@ class ModelStore:
         """
         self._demand(versions.values())
         with self._locked():
-            if _read(self._staged, records.decode_staged) != dict(versions):
+            if (_read(self._staged, records.decode_staged) or {}) != dict(versions):
                 write_atomically(self._staged, records.encode_staged(versions))
 
     def forgive(self, names: Iterable[str]) -> None:
