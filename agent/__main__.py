@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.cli.serve import plain_run, serve
 from agent.core.errors import LinesideError
+from cloud_sync.errors import CloudSyncError
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
             from agent.cli.main import app  # noqa: PLC0415 - typer, which the agent's start does without
 
             app()
-    except LinesideError as error:
+    except (LinesideError, CloudSyncError) as error:
         from agent.cli import output  # noqa: PLC0415 - typer again
 
         output.fault(error, as_json="--json" in sys.argv)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from agent.core.errors import LinesideError
     from agent.core.findings import Finding
+    from cloud_sync.errors import CloudSyncError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout in place of text.")]
 ConfigOption = Annotated[
@@ -46,7 +47,7 @@ def demand_a_command(context: typer.Context) -> None:
         raise typer.Exit(UsageError.exit_code)
 
 
-def fault(error: LinesideError, *, as_json: bool) -> None:
+def fault(error: LinesideError | CloudSyncError, *, as_json: bool) -> None:
     """Say what went wrong and what to do next; with `--json` as an object on stdout."""
     if as_json:
         print(json.dumps({"error": {"code": error.code, "message": str(error), "hint": error.hint}}))  # noqa: T201

@@ -35,7 +35,7 @@ class SyncDesk:
                 "asked": self._the_job().nudge(import_dir=Path(_text(request, "dir")), at_any_time=True)
             },
             "sync enroll": lambda request: {
-                "asked": self._the_job().nudge(enrol_token=_text(request, "token"), at_any_time=True)
+                "asked": self._the_job().nudge(enrol_token=_text(request, "token", least=0), at_any_time=True)
             },
         }
 
@@ -64,8 +64,8 @@ def no_registry() -> BadData:
     )
 
 
-def _text(request: dict[str, Any], key: str) -> str:
+def _text(request: dict[str, Any], key: str, least: int = 1) -> str:
     value = request.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or len(value) < least:
         raise BadData(f"{key} should be text", hint="is the command of the agent's version?")
     return value

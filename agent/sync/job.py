@@ -144,6 +144,15 @@ class SyncJob:
             self._changed.notify_all()
             return self._numbers
 
+    def once(self, *, import_dir: Path | None = None, enrol_token: str | None = None) -> None:
+        """One sync in the caller's thread, where no agent runs; in place of `start`.
+
+        Args:
+            import_dir: See `Ask`.
+            enrol_token: See `Ask`.
+        """
+        self._guarded("syncing", lambda: self._sync(Ask(0, import_dir, at_any_time=True, enrol_token=enrol_token)))
+
     def ask_politely(self) -> tuple[int, bool]:
         """`nudge` for who is not at the machine: the number, and whether it waits for the window."""
         return self.nudge(), self._window is not None and not self._window.holds(self._local())

@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from cloud_sync import errors
+
 State = Literal["current", "staged", "waiting", "failed"]
 _LONGEST = 500
 _DISTRUST = 5
 """Exit code of what is not trusted, in `cloud_sync.errors` as in `agent.core.errors`."""
+_UNREACHED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,27 @@ def outcome_of(data: Any) -> Outcome:
 
 def _fault(error: dict[str, Any]) -> Fault:
     code, message, hint = (str(error.get(key) or "")[:_LONGEST] for key in ("code", "message", "hint"))
-    distrusted = error.get("exit_code") == _DISTRUST or error.get("family") == "untrusted" or code in _UNTRUSTED
-    return Fault(code or "failed", message or "it failed", hint, bool(error.get("retryable")), distrusted)
+    return Fault(code or "failed", message or "it failed", hint, bool(error.get("retryable")), code in _UNTRUSTED)
 
 
-def _codes() -> frozenset[str]:
-    from cloud_sync import errors  # noqa: PLC0415 - asked for once
+def exit_code(last: dict[str, Any] | None) -> int:
+    """What a command exits with after a sync (design, section 4.1).
 
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.Untrusted)]
-    return frozenset(kind.code for kind in kinds)
+    Args:
+        last: Of `agent.sync.job.SyncJob.status`; None where there was none.
+    """
+    fault = None if last is None else last["fault"]
+    if fault is None:
+        return 0
+    if fault["distrusted"]:
+        return _DISTRUST
+    return _UNREACHED if fault["code"] in _OUT_OF_REACH else 1
 
 
-_UNTRUSTED = _codes()
+def _codes(family: str) -> frozenset[str]:
+    """Codes of a family of errors."""
+    base = getattr(errors, family)
+    return frozenset(kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, base))
+
+
+_UNTRUSTED, _OUT_OF_REACH = _codes("Untrusted"), _codes("Unreachable")

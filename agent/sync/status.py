@@ -78,6 +78,8 @@ _STATES = {
 
 
 def _now(status: dict[str, Any]) -> str:
+    if status["state"] == "absent":
+        return "no agent runs"
     if status["state"] != "idle":
         return str(status["doing"])
     if status["next_in_s"] is None:
