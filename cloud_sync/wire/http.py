@@ -1,0 +1,272 @@
+"""A registry's files over HTTP(S): attempts that end, and downloads that go on where they stopped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_sync.errors import BlobDiffers, NotFound, Refused, ServerBusy, Unreachable
+from cloud_sync.wire.contract import nobody
+from cloud_sync.wire.exchange import (
+    BUSY,
+    NOT_FOUND,
+    OK,
+    PARTIAL,
+    PASSING,
+    RANGE_NOT_SATISFIABLE,
+    Again,
+    Exchanges,
+    asked_wait_s,
+    length_said,
+)
+from cloud_sync.wire.landing import Landing
+from cloud_sync.wire.pace import Backoff, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+    from urllib3.response import BaseHTTPResponse
+
+    from cloud_sync.wire.watch import Watch
+
+_PROGRESS_BYTES = 1 << 16
+"""An attempt that brought less than this is one that brought nothing: else a server could hold us with a byte at a time."""
+_DONE_BELOW, _SERVER_FAULT = 300, 500
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said, whatever it said.
+
+    Attributes:
+        status: Of HTTP.
+        content: The body, within the limit that was asked for.
+        headers: By name in lower case.
+    """
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+
+class HttpWire:
+    """A wire to a registry by its address. Used by one thread; keeps one connection open. `close` may be called twice, `with` works.
+
+    Args:
+        base_url: Where the layout begins; with or without a `/` at its end.
+        rate_limit_bytes_s: Of downloads and reads together; 0 for none.
+        timeout_s: To connect, for an answer to begin, and between two pieces of it.
+        min_bytes_s: Least rate over a whole transfer, beyond `timeout_s`. Slower is `TooSlow`.
+        insecure_http: Allow an address without TLS that is not of this machine.
+        retries: Attempts after the first that brought nothing new.
+        longest_wait_s: The longest `Retry-After` that is waited for here; a longer one is the caller's to keep.
+        token: Sent as `Authorization: Bearer`.
+        ca_file: Certificates to trust instead of the system's.
+        backoff: Waits between attempts.
+        clock: Time.
+
+    Raises:
+        InsecureAddress: HTTP to another machine, and not allowed.
+        Refused: It is no address of HTTP.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        rate_limit_bytes_s: float = 0,
+        timeout_s: float = 30.0,
+        min_bytes_s: float = 512,
+        insecure_http: bool = False,
+        retries: int = 3,
+        longest_wait_s: float = 20.0,
+        token: str | None = None,
+        ca_file: Path | None = None,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._exchanges = Exchanges(
+            base_url,
+            rate_limit_bytes_s=rate_limit_bytes_s,
+            timeout_s=timeout_s,
+            min_bytes_s=min_bytes_s,
+            insecure_http=insecure_http,
+            retries=retries,
+            longest_wait_s=longest_wait_s,
+            token=token,
+            ca_file=ca_file,
+            backoff=backoff or Backoff(),
+            clock=clock or Clock(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._exchanges.close()
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """See `Wire`."""
+        attempt = 0
+        while isinstance(content := self._try(path, max_bytes), Again):
+            self._exchanges.rest(attempt, content)
+            attempt += 1
+        return content
+
+    def download(
+        self, path: str, into: Path, *, length_bytes: int, sha256: str, on_bytes: Callable[[int], None] = nobody
+    ) -> int:
+        """See `Wire`."""
+        with Landing(into, length_bytes=length_bytes, sha256=sha256) as landing:
+            return _Download(self._exchanges, path, landing, length_bytes, on_bytes).run()
+
+    def post(self, path: str, content: bytes, max_bytes: int) -> bytes:
+        """Hand something over, once: it is not known of every failure whether it arrived.
+
+        Raises:
+            Refused: The server does not take it; with its words.
+            NotFound, ServerBusy, Unreachable, Untrusted: As in `read`.
+        """
+        answer = self.ask("POST", path, content=content, max_bytes=max_bytes)
+        if answer.status < _DONE_BELOW:
+            return answer.content
+        words = answer.content[:300].decode("utf-8", "replace")
+        message = f"{self._exchanges.name} answers {answer.status} to {path}: {words}"
+        if answer.status in BUSY:
+            raise ServerBusy(message, retry_after_s=asked_wait_s(answer.headers.get("retry-after")))
+        if answer.status == NOT_FOUND:
+            raise NotFound(message)
+        if answer.status >= _SERVER_FAULT or answer.status in PASSING:
+            raise Unreachable(message)
+        raise Refused(message)
+
+    def ask(
+        self, method: str, path: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None, max_bytes: int
+    ) -> Answer:
+        """One request of an API, tried once; the status is the caller's to judge, but for redirects.
+
+        Raises:
+            RedirectRefused: It sends us elsewhere.
+            ContentTooLarge: The answer has more than `max_bytes`.
+            Unreachable: There is no whole answer.
+        """
+        path, _, query = path.partition("?")
+        try:
+            with self._exchanges.open(method, path, query=query, body=content, headers=headers or {}) as (
+                response,
+                watch,
+            ):
+                body = self._exchanges.body(response, watch, path, max_bytes)
+                return Answer(response.status, body, {name.lower(): value for name, value in response.headers.items()})
+        except Again as again:
+            raise again.error from again
+
+    def _try(self, path: str, max_bytes: int) -> bytes | Again:
+        exchanges = self._exchanges
+        try:
+            with exchanges.open("GET", path, headers={}) as (response, watch):
+                exchanges.judge(response, path)
+                if response.status != OK:
+                    raise Unreachable(f"{exchanges.name} answers {path} with a part that was not asked for")
+                return exchanges.body(response, watch, path, max_bytes)
+        except Again as again:
+            return again
+
+
+class _Download:
+    """One download: attempts that go on from each other, within twice its length."""
+
+    def __init__(
+        self, exchanges: Exchanges, path: str, landing: Landing, length_bytes: int, on_bytes: Callable[[int], None]
+    ) -> None:
+        self._exchanges = exchanges
+        self._path = path
+        self._landing = landing
+        self._length_bytes = length_bytes
+        self._on_bytes = on_bytes
+        self._crossed = 0
+        self._again = True  # all may be thrown away and fetched once more
+
+    def run(self) -> int:
+        attempt = 0
+        while True:
+            before = self._crossed
+            try:
+                if self._landing.missing_bytes or not self._length_bytes:
+                    self._fetch()
+                if self._landing.is_right():
+                    self._landing.settle()
+                    return self._crossed
+                self._start_over("has another sha256 than it should")
+            except Again as again:
+                attempt = 0 if self._crossed - before >= _PROGRESS_BYTES else attempt
+                self._exchanges.rest(attempt, again)
+                attempt += 1
+
+    def _fetch(self) -> None:
+        exchanges, landing = self._exchanges, self._landing
+        begin = landing.have_bytes
+        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        with exchanges.open("GET", self._path, headers=headers) as (response, watch):
+            if response.status == RANGE_NOT_SATISFIABLE and begin:
+                self._start_over("is shorter than the part that came before")
+                raise Again(Unreachable(f"{self._path} is shorter than the part that came before"))
+            exchanges.judge(response, self._path)
+            if response.status == PARTIAL and not (begin and self._is_wanted(response, begin)):
+                self._start_over("is answered with another part than was asked for")
+                raise Again(Unreachable(f"{self._path} is answered with another part than was asked for"))
+            if response.status == OK:
+                self._expect_whole(response)
+                if begin:  # a server that knows no ranges
+                    landing.restart()
+            self._take(response, watch)
+
+    def _is_wanted(self, response: BaseHTTPResponse, begin: int) -> bool:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if match is None:
+            return False
+        first, last, whole = match.groups()
+        return int(first) == begin and int(last) < self._length_bytes and whole in {"*", str(self._length_bytes)}
+
+    def _expect_whole(self, response: BaseHTTPResponse) -> None:
+        said = length_said(response)
+        if said is not None and said != self._length_bytes:
+            self._landing.discard()
+            raise BlobDiffers(f"{self._path} has {said} bytes, not {self._length_bytes}")
+
+    def _take(self, response: BaseHTTPResponse, watch: Watch) -> None:
+        for piece in self._exchanges.pieces(response, watch, self._path):
+            self._crossed += len(piece)
+            if self._crossed > 2 * self._length_bytes:
+                raise Unreachable(f"{self._path} takes more than twice its {self._length_bytes} bytes: the line is bad")
+            try:
+                self._landing.add(piece)
+            except BlobDiffers:
+                self._landing.discard()
+                raise
+            self._on_bytes(len(piece))
+        if self._landing.missing_bytes:  # an answer without a length, cut off
+            raise Again(Unreachable(f"{self._path} ended {self._landing.missing_bytes} bytes early"))
+
+    def _start_over(self, why: str) -> None:
+        """Throw away what came, once.
+
+        Raises:
+            BlobDiffers: It was thrown away before.
+        """
+        if not self._again:
+            self._landing.discard()
+            raise BlobDiffers(f"{self._path} {why}")
+        self._again = False
+        self._landing.restart()
