@@ -107,7 +107,7 @@ def enroll(
     if _runs(settings):
         answer = _asked(settings, "sync enroll", timeout_s, token=given)
     else:
-        answer = _by_hand(settings, enrol_token=given)
+        answer = _by_hand(settings, enrol_token=given or None)
     _finish(answer, as_json=as_json)
 
 
@@ -155,7 +155,8 @@ def _by_hand(settings: AgentSettings, **asked: Any) -> dict[str, Any]:
     job, told = _alone(settings)
     with StateLock(settings.device.state_dir):
         job.once(**asked)
-    return told()
+    answer: dict[str, Any] = told()
+    return answer
 
 
 def _alone(settings: AgentSettings) -> tuple[SyncJob, Any]:

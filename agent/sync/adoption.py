@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lineside.sync")
 
-_PROVEN = "it loads here, and its golden samples hold"
 SWAP_S = 30.0
 """How long pipelines are waited for; one that hangs takes the model when it has fresh threads."""
 
@@ -78,6 +77,12 @@ class _Candidate:
     tables: list[str]
     bundle: Bundle
     models: list[tuple[PipelineRunner, Model]] = field(default_factory=list)
+
+    @property
+    def proof(self) -> str:
+        """What speaks for it."""
+        golden = "its golden samples hold" if self.bundle.spec.golden else "it has no golden samples"
+        return f"it loads here; {golden}"
 
     def close(self) -> None:
         """Let the models go, of which no pipeline has any."""
@@ -178,10 +183,11 @@ class Adoption:
         must_take_pictures(bundle)
         for how in {id(each): each for each in map(self._shelf.how, tables)}.values():
             trial = self._prover.prove(bundle.model, how, self._trial, sha256=bundle.model_sha256)
-            if bundle.folder is not None:
+            if bundle.folder is not None and bundle.spec.golden is not None:
                 judge_candidate(bundle.folder, how, trial, self._golden)
-        self._say(tables, told(version, "verified", _PROVEN))
-        return _Candidate(version, list(tables), bundle)
+        candidate = _Candidate(version, list(tables), bundle)
+        self._say(tables, told(version, "verified", candidate.proof))
+        return candidate
 
     def _load_all(self, candidates: list[_Candidate], is_over: Callable[[], bool]) -> list[Event]:
         """Load each version for all of its pipelines; one that does not load for all of them is rejected, and goes from the list."""
@@ -221,14 +227,14 @@ class Adoption:
         offers = []
         for candidate in candidates:
             for table in candidate.tables:
-                self._shelf.switch(table, candidate.version, _PROVEN)
+                self._shelf.switch(table, candidate.version, candidate.proof)
             while candidate.models:
                 runner, model = candidate.models.pop()
                 offers.append(runner.offer(model))
             log.info("%s %s is active", candidate.version.name, candidate.version.version)
         self._late = [offer for offer in offers if not _settled(offer, SWAP_S)]
         forget_free()
-        return [_event("activated", version, _PROVEN) for version in versions.values()]
+        return [_event("activated", candidate.version, candidate.proof) for candidate in candidates]
 
     def _reject(self, version: Version, tables: Sequence[str], error: LinesideError) -> Event:
         """Note that a version is not to be tried again; the old one goes on."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from agent.core.times import now_text
 from agent.sync.outcome import failed
 from agent.sync.schedule import Window, next_look_s
-from agent.sync.status import Failures, degraded_by
+from agent.sync.status import Failures, degraded_by, doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +223,7 @@ class SyncJob:
                 "no-registry", "there is no sync.url, so there is nothing to look at", "lineside sync import DIR"
             )
         else:
-            self._say("syncing", f"reads {ask.import_dir}" if ask.import_dir else "asks the registry what is wanted")
+            self._say("syncing", f"reads {ask.import_dir}" if ask.import_dir else "looks at the registry")
             outcome = self._run_child(
                 self._orders.order(ask.import_dir, ask.enrol_token, list(self._events)),
                 timeout_s=self._settings.timeout_s,
@@ -266,7 +266,7 @@ class SyncJob:
         return events
 
     def _progress(self, progress: dict[str, Any]) -> None:
-        self._say("syncing", str(progress.get("doing") or progress.get("step") or "fetches")[:200])
+        self._say("syncing", doing(progress))
 
     def _say(self, state: State, doing: str) -> None:
         with self._changed:

@@ -119,10 +119,10 @@ def exit_code(last: dict[str, Any] | None) -> int:
     return _UNREACHED if fault["code"] in _OUT_OF_REACH else 1
 
 
-def _codes(family: str) -> frozenset[str]:
+def _codes(family: type[errors.CloudSyncError]) -> frozenset[str]:
     """Codes of a family of errors."""
-    base = getattr(errors, family)
-    return frozenset(kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, base))
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, family))
+    return frozenset(kind.code for kind in kinds)
 
 
-_UNTRUSTED, _OUT_OF_REACH = _codes("Untrusted"), _codes("Unreachable")
+_UNTRUSTED, _OUT_OF_REACH = _codes(errors.Untrusted), _codes(errors.Unreachable)

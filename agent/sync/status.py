@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.sync.outcome import Outcome
 
+_LONGEST = 80
 AT_LEAST_TRIES = 3
 FOR_LONG_S = 3600.0
 """A registry that cannot be reached makes the agent degraded after so many tries and so long; what is not trusted, at once."""
@@ -45,6 +46,15 @@ def degraded_by(outcome: Outcome, failures: Failures, now_s: float) -> str | Non
     return None
 
 
+def doing(progress: dict[str, Any]) -> str:
+    """What a sync is at, by its own words: `fetching solar-cell 1.2.0, 1.5 of 4.0 MB`."""
+    what = " ".join(str(progress[key])[:_LONGEST] for key in ("what", "model", "version") if progress.get(key))
+    came, whole = progress.get("bytes"), progress.get("of_bytes")
+    if isinstance(came, int) and isinstance(whole, int) and whole > 0:
+        what += f", {came / 1e6:.1f} of {whole / 1e6:.1f} MB"
+    return what or "at work"
+
+
 def words(status: dict[str, Any]) -> list[str]:
     """The lines above the table of `lineside sync status`.
 
@@ -64,6 +74,15 @@ def words(status: dict[str, Any]) -> list[str]:
     lines.append(f"last      {at} UTC: {told}; {last['size_bytes'] / 1e6:.1f} MB over the wire")
     if fault is not None and fault["hint"]:
         lines.append(f"  next: {fault['hint']}")
+    lines += [
+        f"          {name}: {other['message']}  [{other['code']}]"
+        for name, other in last["faults"].items()
+        if fault is None or other["message"] != fault["message"]
+    ]
+    if last["report_fault"] is not None:
+        lines.append(f"reports   not taken by the registry: {last['report_fault']['message']}")
+    if last["enrolment"] == "waiting":
+        lines.append("enrolment waits for an operator: lineside registry devices approve")
     if status["failures"] > 1:
         lines.append(f"          {status['failures']} tries without success")
     return lines
