@@ -6,55 +6,19 @@ The store (`cloud_sync.store`) says what was activated; here a version becomes a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agent.core.errors import ModelAwaited, NotTrusted
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_bundle
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.core.messages import VersionState
     from agent.models.bundle import Bundle
+    from cloud_sync.store import ModelStore, Version
 
 
-class Version(Protocol):
-    """One version of a model in the store: `cloud_sync.store.Version`."""
-
-    @property
-    def name(self) -> str:
-        """As the registry calls the model."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """As its publisher calls it."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Of its manifest."""
-        ...
-
-
-class Versions(Protocol):
-    """What of `cloud_sync.store.ModelStore` is needed to run a model."""
-
-    def active(self, name: str) -> Version | None:
-        """The one that was activated last; None before the first."""
-        ...
-
-    def previous(self, name: str) -> Version | None:
-        """The one that was active before."""
-        ...
-
-    def folder(self, digest: str) -> Path | None:
-        """Where its files lie; None where they do not."""
-        ...
-
-
-def open_version(store: Versions, version: Version) -> Bundle:
+def open_version(store: ModelStore, version: Version) -> Bundle:
     """The bundle of a version, every file compared with the manifest, and the manifest with the record.
 
     Raises:
