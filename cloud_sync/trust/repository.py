@@ -78,16 +78,25 @@ class TrustedRepository:
         root: The pinned root, for the first trust and as the way back when the trusted one is damaged, older, or of another registry.
             None: the folder's.
         now: What is out of date is so at this time; aware, UTC.
+        root_sha256: Without `root`: the digest by which the registry's first root is known. It is fetched only when it is needed.
         prefix: Of metadata below the wire's address.
     """
 
     def __init__(
-        self, folder: Path, wire: Wire, *, root: bytes | None, now: datetime, prefix: str = layout.METADATA
+        self,
+        folder: Path,
+        wire: Wire,
+        *,
+        root: bytes | None,
+        now: datetime,
+        root_sha256: str | None = None,
+        prefix: str = layout.METADATA,
     ) -> None:
         self._path = folder
         self._folder = TrustedFolder(folder)
         self._wire = wire
         self._pinned = root
+        self._root_sha256 = root_sha256.lower() if root_sha256 is not None else None
         self._now = now
         self._prefix = prefix
         self._set: TrustedMetadataSet | None = None
@@ -197,18 +206,21 @@ class TrustedRepository:
         if kept is not None:
             with contextlib.suppress(Untrusted):
                 trusted = _rooted(kept, "the trusted root")
-        if self._pinned is None:
-            if trusted is None:
-                raise MetadataInvalid(f"{self._path} has no root that can be trusted", hint="set sync.root")
-            return trusted
-        pinned = _rooted(self._pinned, "the pinned root")
-        digest = hashlib.sha256(self._pinned).hexdigest()
-        if trusted is None or self._is_replaced(trusted.root, pinned.root, digest):
-            if trusted is not None and _is_rotated(trusted.root, pinned.root):
-                self._folder.note_rotation(pinned.root.version)
-            self._folder.write(Root.type, self._pinned)
-            trusted = pinned
-        self._folder.remember_pin(digest)
+        digest = self._root_sha256 if self._pinned is None else hashlib.sha256(self._pinned).hexdigest()
+        content = self._pinned
+        if content is None and digest is not None and (trusted is None or self._folder.pin() not in {None, digest}):
+            content = first_root(self._wire, digest, prefix=self._prefix)
+        if content is not None and digest is not None:
+            pinned = _rooted(content, "the pinned root")
+            if trusted is None or self._is_replaced(trusted.root, pinned.root, digest):
+                if trusted is not None and _is_rotated(trusted.root, pinned.root):
+                    self._folder.note_rotation(pinned.root.version)
+                self._folder.write(Root.type, content)
+                trusted = pinned
+        if trusted is None:
+            raise MetadataInvalid(f"{self._path} has no root that can be trusted", hint="set sync.root")
+        if digest is not None:
+            self._folder.remember_pin(digest)
         return trusted
 
     def _is_replaced(self, trusted: Root, pinned: Root, digest: str) -> bool:

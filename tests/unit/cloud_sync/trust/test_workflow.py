@@ -231,6 +231,30 @@ def test_a_first_root_may_be_known_by_its_digest(fresh):
         first_root(fresh.wire, "0" * 64)
 
 
+def test_a_root_known_by_its_digest_is_fetched_only_when_it_is_needed(fresh):
+    """At the first poll, and when the trusted one was spoilt."""
+    fresh.root, fresh.root_sha256 = None, hashlib.sha256(fresh.root).hexdigest()
+    fresh.refresh()
+    assert fresh.asked()[:2] == ["1.root", "2.root"]
+    fresh.refresh()
+    assert fresh.asked() == ["2.root", "timestamp"]
+    (fresh.folder / "root.json").write_bytes(b"")
+    fresh.refresh()
+    assert fresh.asked() == ["1.root", "2.root", "timestamp"]
+
+
+def test_another_registry_may_be_known_by_its_digest_too(device):
+    """The configuration names another one: the old trusted root is not in the way."""
+    for _ in range(2):
+        device.registry.rotate_root()
+    device.refresh()
+    other = Simulator()
+    with TrustingDevice(device.folder, other) as moved:
+        moved.root, moved.root_sha256 = None, hashlib.sha256(other.first_root).hexdigest()
+        moved.refresh()
+        assert moved.kept()["root"] == 1
+
+
 @pytest.mark.parametrize("spoil", [lambda root: root["signed"].pop("version"), lambda root: root.update(signatures=[])])
 def test_a_pinned_root_that_is_none_asks_nobody_anything(fresh, spoil):
     """Not signed by its own keys, or no root at all."""
