@@ -122,7 +122,7 @@ def serve(
 @app.command()
 def channel(
     name: Annotated[
-        str | None, typer.Argument(help="The channel; none shows all.", metavar="[CHANNEL]", show_default=False)
+        str | None, typer.Argument(help="The channel; none shows all.", metavar="CHANNEL", show_default=False)
     ] = None,
     wanted: WantedArgument = None,
     remove: RemoveOption = None,

@@ -35,7 +35,10 @@ def rotate(
     remove: Annotated[
         list[str] | None,
         typer.Option(
-            "--remove", help="root: id of a key that is no root key any more.", metavar="KEYID", show_default=False
+            "--remove",
+            help="root: a key that is no root key any more: its id, or its public part.",
+            metavar="KEYID|FILE.pub",
+            show_default=False,
         ),
     ] = None,
     registry: FolderOption = "",
@@ -61,7 +64,7 @@ def rotate(
     passphrases = Passphrases(passphrase_file)
     with opened(registry) as found:
         keys = _Keys(list(root_key or ()), targets_key, new_key, passphrases)
-        keyid = _rotated(found, role, keys, list(remove or ()))
+        keyid = _rotated(found, role, keys, [_keyid(each) for each in remove or ()])
         expiries = {each.role: each for each in found.expiries()}
     data: dict[str, Any] = {"role": role, "keyid": keyid}
     rows = [("role", role), ("new key", keyid or "none: signed again")]
@@ -69,6 +72,13 @@ def rotate(
         data["expires"] = expiries[role].expires.isoformat().replace("+00:00", "Z")
         rows.append(("holds until", f"{expiries[role].expires:%Y-%m-%d %H:%M}"))
     output.result(data, output.table(rows), as_json=as_json)
+
+
+def _keyid(key: str) -> str:
+    """The id of a key that may be named by its public file."""
+    from cloud_sync.signers import read_public
+
+    return read_public(Path(key)).keyid if key.endswith(".pub") else key
 
 
 class _Keys:

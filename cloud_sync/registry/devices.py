@@ -75,7 +75,7 @@ def enrol(tx: Connection, content: bytes, settings: Settings, now: datetime) -> 
         if maker is None:
             raise EnrolmentRefused(
                 f"the token of {device} does not hold: it was used, is of another device, or expired",
-                hint="`lineside registry devices token` makes a new one",
+                hint="`lineside registry enrol-token` makes a new one",
             )
     if known is None and maker is not None:
         tokens.use_enrolment_token(tx, hashed(asked["token"]))
@@ -93,7 +93,7 @@ def _wait(tx: Connection, candidate: Candidate, key: Key, settings: Settings, no
     if is_new and (
         devices.count_candidates(tx, device) >= _MOST_CANDIDATES or devices.count_candidates(tx) >= settings.max_waiting
     ):
-        raise RegistryBusy("too many wait for an operator already", hint="`lineside registry devices` shows who")
+        raise RegistryBusy("too many wait for an operator already", hint="`lineside registry devices list` shows who")
     devices.add_candidate(tx, candidate, key.to_dict())
     if is_new:
         changes.add(tx, now, f"device:{device}", "ask", f"device:{device}", {"key": key.keyid})

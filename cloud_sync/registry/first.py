@@ -157,5 +157,5 @@ The registry is in {folder}. Its trust rests on the keys that were just made.
   6. Put into your calendar: root is signed again within {settings.root_days} days, targets within {settings.targets_days}. `lineside registry status`
      warns before.
 
-When a key is lost or stolen: `lineside registry rotate ROLE`, see docs/how-to/rotate-keys.md.
+When a key is lost or stolen: `lineside registry rotate ROLE`, see docs/how-to/keys.md.
 """

@@ -711,7 +711,7 @@ def _version(tx: Connection, model: str, name: str) -> VersionInfo:
 def _device(tx: Connection, name: str) -> DeviceInfo:
     found = state_devices.device(tx, name)
     if found is None:
-        raise UnknownName(f"there is no device {name}", hint="`lineside registry devices`")
+        raise UnknownName(f"there is no device {name}", hint="`lineside registry devices list`")
     return found
 
 
