@@ -5,7 +5,10 @@ Used by `agent.models.trial` and `agent.models.isolated`.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,21 @@ PACKAGES = Path(__file__).resolve().parents[2]
 """The folder that holds the package `agent`; the working directory of a child started with `-m`."""
 _OURS = ("LINESIDE_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """Beginnings of names that are none of the child's business: passwords among our settings, and systemd's ways to the agent."""
+
+
+_SET_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+
+def end_with(parent: int) -> None:
+    """In a child: have the kernel end us when the thread that started us ends; it may have ended already.
+
+    Args:
+        parent: Id of the process that started us.
+    """
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent has ended")
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ kernel's hand if native code keeps it from looking there. Started by `agent.mode
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.memory import forget_free
+from agent.models.children import end_with
 from agent.models.execution import Execution
 from agent.models.shared_tensors import Form, SharedTensors, size_bytes
 from agent.models.tensors import TensorInfo
@@ -39,8 +39,6 @@ DONE = b"d"
 """The answer: the outputs are in the memory, in the forms that were told last."""
 LONGEST_BYTES = 128 << 10
 """Of an order and a description; the kernel passes a little more as one message."""
-_SET_PARENT_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ class _Server:
 
 def _child(channel: int, memory: int, parent: int) -> None:
     """Serve until the parent closes the channel."""
-    _end_with(parent)
+    end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole service or terminal; the agent says when we end
         signal.signal(number, signal.SIG_IGN)
     _leave_no_core()
@@ -165,13 +163,6 @@ def _child(channel: int, memory: int, parent: int) -> None:
 
 def _json(answer: dict[str, Any]) -> bytes:
     return json.dumps(answer).encode()
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel end us when the thread that started us ends; it may have ended already."""
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the parent has ended")
 
 
 def _leave_no_core() -> None:

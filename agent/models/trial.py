@@ -21,7 +21,7 @@ from typing import Any
 
 from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
-from agent.models.children import PACKAGES, environment, how_it_ended
+from agent.models.children import PACKAGES, end_with, environment, how_it_ended
 from agent.models.execution import Execution, TrialLimits
 from agent.models.tensors import TensorInfo
 from cloud_sync.atomic import write_atomically
@@ -83,7 +83,12 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     from agent.models.tflite_file import read_tflite  # noqa: PLC0415 - a model that is proven needs no reader
 
     read_tflite(path)
-    order = {"path": str(path.resolve()), "how": how.kernels(), "memory_bytes": limits.memory_bytes}
+    order = {
+        "path": str(path.resolve()),
+        "how": how.kernels(),
+        "memory_bytes": limits.memory_bytes,
+        "parent": os.getpid(),
+    }
     child = subprocess.Popen(
         [sys.executable, "-m", "agent.models.trial"],
         stdin=subprocess.PIPE,
@@ -180,6 +185,7 @@ def _child() -> None:
     report_to = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # native code may print; what it says is no report
     order = json.loads(sys.stdin.read())
+    end_with(order["parent"])  # a model that never comes back must not outlive the agent
 
     import numpy as np  # noqa: PLC0415 - so does the parent
 
