@@ -31,7 +31,7 @@ from agent.jobs import Jobs
 from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
-from agent.models.stored import told
+from agent.models.stored import store_in, told
 from agent.models.trial import Prover
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
     from agent.sync.job import SyncJob
-    from cloud_sync.store import ModelStore
 
 log = logging.getLogger("lineside.app")
 
@@ -107,7 +106,7 @@ class App:
         self._reporter = Reporter(
             self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir, clock=clock
         )
-        self._store = _store(settings)
+        self._store = store_in(device.state_dir) if settings.syncs else None
         prover = Prover(device.state_dir)
         self._shelf = ModelShelf(
             settings.models,
@@ -317,7 +316,7 @@ class App:
         self._jobs.close()
         self._desk.close()
         if self._sync is not None:
-            self._sync.close()
+            self._sync.stop()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -325,6 +324,8 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        if self._sync is not None:
+            self._sync.close()
         self._report_health()
         undelivered = self._publisher.stop(self._reporter.status(self._last_word), max(0.5, until_s - time.monotonic()))
         self._spool.close()
@@ -401,15 +402,6 @@ class App:
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
         return self._reporter.snapshot(self._pipelines, self._sources) | {"pid": os.getpid()}
-
-
-def _store(settings: AgentSettings) -> ModelStore | None:
-    """Where versions from a registry lie; None where there is none."""
-    if not settings.syncs:
-        return None
-    from cloud_sync.store import ModelStore  # noqa: PLC0415 - an agent without a registry does without
-
-    return ModelStore(settings.device.state_dir)
 
 
 def _patience(settings: AgentSettings) -> Patience:

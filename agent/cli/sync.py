@@ -142,7 +142,7 @@ def _asked(settings: AgentSettings, question: str, timeout_s: float, **details: 
             return answer
         if answer["doing"] and answer["doing"] != said:
             said = answer["doing"]
-            output.talk(f"the agent {said}")
+            output.talk(f"the agent is {said}")
         if time.monotonic() > until_s:
             raise AgentUnreachable(f"the sync was not done within {timeout_s:g} s", hint="lineside sync status")
         time.sleep(_LOOK_S)

@@ -15,8 +15,6 @@ from agent.sources.camera.settings import CameraSettings
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
-    from agent.models.bundle import Bundle
-    from agent.models.settings import ModelSettings
 
 
 def mqtt_findings(settings: AgentSettings) -> list[Finding]:
@@ -83,6 +81,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
     from agent.models.loading import load_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
     from agent.models.proving import prove  # noqa: PLC0415
     from agent.models.shelf import execution, must_take_pictures  # noqa: PLC0415
+    from agent.models.stored import open_any  # noqa: PLC0415
 
     findings: list[Finding] = []
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
@@ -90,7 +89,7 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
             continue  # the configuration's own finding
         how = execution(model, settings.runtime, len(settings.pipelines))
         try:
-            bundle = _opened(name, model, settings)
+            bundle = open_any(name, model, settings.device.state_dir)
             must_take_pictures(bundle)
             findings += prove(bundle, how, settings.runtime.limits()).findings
             for pipeline in settings.pipelines.values():
@@ -101,21 +100,3 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
         except LinesideError as error:
             findings.append(Finding(error.code, "error", f"models.{name}: {error}", error.hint))
     return findings
-
-
-def _opened(name: str, model: ModelSettings, settings: AgentSettings) -> Bundle:
-    """The bundle that a model has: the one of its path, or the store's active version.
-
-    Raises:
-        LinesideError: There is none, or it is not what it should be.
-    """
-    from agent.models.bundle import open_model  # noqa: PLC0415 - see above
-    from agent.models.stored import none_yet, open_version  # noqa: PLC0415
-    from cloud_sync.store import ModelStore  # noqa: PLC0415
-
-    if model.registry is None:
-        return open_model(name, model)
-    store = ModelStore(settings.device.state_dir)
-    if (version := store.active(model.registry)) is None:
-        raise none_yet(name, model.registry)
-    return open_version(store, version)

@@ -181,7 +181,7 @@ class Adoption:
         log.info("%s %s is being judged", version.name, version.version, extra={"digest": version.digest})
         bundle = open_version(self._store, version)
         must_take_pictures(bundle)
-        for how in {id(each): each for each in map(self._shelf.how, tables)}.values():
+        for how in {repr(how.kernels()): how for how in map(self._shelf.how, tables)}.values():
             trial = self._prover.prove(bundle.model, how, self._trial, sha256=bundle.model_sha256)
             if bundle.folder is not None and bundle.spec.golden is not None:
                 judge_candidate(bundle.folder, how, trial, self._golden)

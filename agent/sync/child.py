@@ -22,7 +22,6 @@ from agent.sync.outcome import Outcome, failed, outcome_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-PROGRAM = ("-m", "cloud_sync.device")
 _LONGEST_LINE_BYTES = 64 << 10
 _MOST_BYTES = 16 << 20
 _KEPT_TALK_BYTES = 2000
@@ -40,7 +39,7 @@ def run_child(
     timeout_s: float,
     is_over: Callable[[], bool] = lambda: False,
     on_progress: Callable[[dict[str, Any]], None] = lambda _: None,
-    program: Sequence[str] = PROGRAM,
+    program: Sequence[str] = (),
 ) -> Outcome:
     """One sync, from its start to its outcome. Never raises for what the child does.
 
@@ -49,11 +48,11 @@ def run_child(
         timeout_s: The child is ended then.
         is_over: The agent stops: the child is ended.
         on_progress: Called with what the child says that it is at.
-        program: What Python runs.
+        program: What Python runs in place of `cloud_sync.device`.
     """
     try:
         child = subprocess.Popen(
-            [sys.executable, *program],
+            [sys.executable, *(program or ("-m", "agent.sync.launch", str(os.getpid())))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -38,7 +38,7 @@ REPORT_S = 3.0
 _MOST_EVENTS = 50
 _CHECK_S = 30.0
 """How often the wall clock is looked at while the window is awaited; it may have been set."""
-_STOP_S = 5.0
+_STOP_S = 3.0
 
 State = Literal["idle", "syncing", "adopting"]
 
@@ -61,7 +61,7 @@ class Ask:
 
 
 class SyncJob:
-    """`start` and `close` belong to the composition; `nudge` and `status` are anybody's."""
+    """`start`, `stop` and `close` belong to the composition; `nudge` and `status` are anybody's."""
 
     def __init__(
         self,
@@ -98,11 +98,13 @@ class SyncJob:
         self._numbers = 0
         self._done = 0
         self._closed = threading.Event()
+        self._released = threading.Event()
         self._due_s: float | None = None
         self._state: State = "idle"
         self._doing = ""
         self._last: tuple[str, Outcome] | None = None
         self._failures = Failures()
+        self._wanted: dict[str, str] = {}
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self._thread = threading.Thread(target=self._work, name="sync", daemon=True)
 
@@ -110,11 +112,16 @@ class SyncJob:
         """Begin: first with what an earlier start has staged, then with a look at the registry."""
         self._thread.start()
 
-    def close(self) -> None:
-        """End the child, if one runs, and the thread. May be called twice."""
+    def stop(self) -> None:
+        """Begin nothing more, and end the child if one runs. Returns at once."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the thread, when no pipeline needs the models that it has loaded any more. May be called twice."""
+        self.stop()
+        self._released.set()
         if self._thread.ident is not None:
             self._thread.join(_STOP_S)
 
@@ -179,9 +186,8 @@ class SyncJob:
 
     @property
     def wanted(self) -> dict[str, str]:
-        """Version that is assigned, by the registry's name of the model, as the last sync saw it."""
-        last = self._last
-        return {} if last is None else last[1].wanted
+        """Version that is assigned, by the registry's name of the model, as the last sync that did not fail saw it."""
+        return self._wanted
 
     def _work(self) -> None:
         self._guarded("adopting", self._adopt)
@@ -191,6 +197,7 @@ class SyncJob:
             self._guarded("syncing", lambda ask=ask: self._sync(ask))  # type: ignore[misc]
             with self._changed:
                 self._done = max(self._done, ask.number)
+        self._released.wait()  # with the thread the kernel ends the processes of the models that it has loaded
 
     def _plan(self, in_s: float) -> None:
         """When the next look is due; never without an address."""
@@ -223,7 +230,7 @@ class SyncJob:
                 "no-registry", "there is no sync.url, so there is nothing to look at", "lineside sync import DIR"
             )
         else:
-            self._say("syncing", f"reads {ask.import_dir}" if ask.import_dir else "looks at the registry")
+            self._say("syncing", f"reading {ask.import_dir}" if ask.import_dir else "looking at the registry")
             outcome = self._run_child(
                 self._orders.order(ask.import_dir, ask.enrol_token, list(self._events)),
                 timeout_s=self._settings.timeout_s,
@@ -247,19 +254,21 @@ class SyncJob:
             before = None if self._last is None else self._last[1].fault
             self._last = (now_text(), outcome)
             self._failures = self._failures.after(outcome, now_s)
+            if outcome.state != "failed":
+                self._wanted = outcome.wanted
         if outcome.fault is None:
             if before is not None:
                 log.info("the sync works again")
         elif before is None or (before.code, before.message) != (outcome.fault.code, outcome.fault.message):
             log.warning(
-                "the sync failed: %s",
+                "sync: %s",
                 outcome.fault.message,
                 extra={"code": outcome.fault.code, "hint": outcome.fault.hint},
             )
         self._on_degraded(degraded_by(outcome, self._failures, now_s))
 
     def _adopt(self) -> list[Event]:
-        self._say("adopting", "judges what has come, and takes it into work")
+        self._say("adopting", "judging what has come, and taking it into work")
         events = self._adoption.adopt(self._closed.is_set)
         known = {(event.what, event.model, event.version, event.reason) for event in self._events}
         self._events.extend(e for e in events if (e.what, e.model, e.version, e.reason) not in known)

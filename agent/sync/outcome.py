@@ -101,7 +101,9 @@ def outcome_of(data: Any) -> Outcome:
 
 
 def _fault(error: dict[str, Any]) -> Fault:
-    code, message, hint = (str(error.get(key) or "")[:_LONGEST] for key in ("code", "message", "hint"))
+    code, message, hint = (
+        " ".join(str(error.get(key) or "").split())[:_LONGEST] for key in ("code", "message", "hint")
+    )
     return Fault(code or "failed", message or "it failed", hint, bool(error.get("retryable")), code in _UNTRUSTED)
 
 

@@ -28,7 +28,9 @@ class Failures:
 
     def after(self, outcome: Outcome, now_s: float) -> Failures:
         """With one more try."""
-        if outcome.fault is None:
+        if (
+            outcome.state != "failed"
+        ):  # one of several models may have a fault of its own, such as a version that was rejected here
             return Failures()
         return Failures(self.count + 1, self.since_s if self.count else now_s)
 
@@ -40,7 +42,7 @@ def degraded_by(outcome: Outcome, failures: Failures, now_s: float) -> str | Non
         return None
     if fault.distrusted:
         return f"sync: not trusted, so nothing changes: {fault.message}"
-    if failures.count >= AT_LEAST_TRIES and now_s - failures.since_s >= FOR_LONG_S:
+    if outcome.state == "failed" and failures.count >= AT_LEAST_TRIES and now_s - failures.since_s >= FOR_LONG_S:
         hours = (now_s - failures.since_s) / 3600
         return f"sync: no success for {hours:.0f} h: {fault.message}"
     return None

@@ -91,6 +91,7 @@ def made_by(subscriber, version) -> None:
         subscriber.wait_for(f"{pipeline}/prediction", lambda p: p["model"]["version"] == version, 60)
 
 
+@pytest.mark.timeout(300)
 def test_an_agent_takes_the_first_version_the_next_and_none_that_is_faulty(
     config, registry, subscriber, broker, tmp_path
 ):
@@ -118,8 +119,6 @@ def test_an_agent_takes_the_first_version_the_next_and_none_that_is_faulty(
             "1.0.0",
         ]
         assert "golden samples" in state.body["candidate"]["reason"]
-        said = lineside("sync", "status", "-c", config).out
-        assert "1.2.0 rejected" in said, said
         assert agent.stop() == 0
     for pipeline in ("inspect", "again"):
         predictions = subscriber.bodies(f"{pipeline}/prediction")
@@ -130,7 +129,6 @@ def test_an_agent_takes_the_first_version_the_next_and_none_that_is_faulty(
 
     publish(registry, tmp_path, "1.3.0")
     stick = lineside("sync", "import", registry.folder, "-c", config)
-    assert stick.code == 0, stick
-    assert "1.3.0" in lineside("sync", "status", "-c", config).out
+    assert (stick.code, "1.3.0" in stick.out) == (0, True), stick
     with Agent(config):
         made_by(subscriber, "1.3.0")

@@ -81,6 +81,19 @@ def test_one_that_is_late_is_ended_with_all_that_it_started(tmp_path):
             time.sleep(0.01)
 
 
+def test_the_real_child_understands_and_ends_with_an_outcome(tmp_path):
+    """A folder that is no registry is a fault with a next step, not a crash."""
+    order = {
+        "state_dir": str(tmp_path / "state"),
+        "device": "press",
+        "import_dir": str(tmp_path),
+        "root_sha256": "00" * 32,
+    }
+    outcome = run_child(order, timeout_s=LONG_S)
+    assert outcome.fault is not None
+    assert (outcome.state, outcome.fault.code) == ("failed", "not-found")
+
+
 def test_a_deadline_that_passes_is_told():
     """The next sync goes on where this one was."""
     outcome = child("import time; time.sleep(1000)", timeout_s=0.3)
