@@ -33,8 +33,12 @@ from cloud_sync.trust.refusals import refusals
 from cloud_sync.trust.targets import ModelDelegation, Target, delegation_of, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
+
+    from securesystemslib.signer import Key
+    from tuf.api.metadata import Role
 
     from cloud_sync.wire import Wire
 
@@ -244,6 +248,7 @@ class TrustedRepository:
             before = trusted.root
             with refusals(f"root {version}", version=RollbackRefused):
                 trusted.update_root(content)
+            _expect_distinct_keys(f"root {version}", trusted.root.keys, trusted.root.roles.values())
             if _is_rotated(before, trusted.root):
                 self._folder.note_rotation(version)
             self._folder.write(Root.type, content)
@@ -308,6 +313,8 @@ class TrustedRepository:
         content = self._fetch(role, meta.version, _limit(meta.length, Targets.type), trusted.root)
         with refusals(role, version=MetadataMixed):
             targets = trusted.update_delegated_targets(content, role, delegator)
+        if targets.delegations is not None:
+            _expect_distinct_keys(role, targets.delegations.keys, (targets.delegations.roles or {}).values())
         self._folder.write(role, content)
         self._contents[role] = content
         return targets
@@ -337,8 +344,23 @@ def _is_rotated(before: Root, after: Root) -> bool:
 
 def _keys(root: Root, role: str) -> set[str]:
     """The very keys of a role, as text: an id alone says nothing. An id without a key is nobody's."""
-    keys = (root.keys[keyid] for keyid in root.roles[role].keyids if keyid in root.keys)
-    return {repr((key.keytype, key.scheme, sorted(key.keyval.items(), key=repr))) for key in keys}
+    return {_as_text(root.keys[keyid]) for keyid in root.roles[role].keyids if keyid in root.keys}
+
+
+def _as_text(key: Key) -> str:
+    return repr((key.keytype, key.scheme, sorted(key.keyval.items(), key=repr)))
+
+
+def _expect_distinct_keys(what: str, keys: Mapping[str, Key], roles: Iterable[Role]) -> None:
+    """One key under two ids would be two of a threshold: tuf counts ids.
+
+    Raises:
+        MetadataInvalid: There is such a key.
+    """
+    for role in roles:
+        known = [_as_text(keys[keyid]) for keyid in role.keyids if keyid in keys]
+        if len(known) != len(set(known)):
+            raise MetadataInvalid(f"{what} names one key under two ids", hint="each key of a threshold is its own")
 
 
 def _children(delegations: Delegations | None, path: str) -> tuple[list[str], bool]:
