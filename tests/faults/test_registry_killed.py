@@ -19,6 +19,8 @@ from sqlalchemy import event
 from cloud_sync.registry.registry import Registry
 from cloud_sync.registry.state.database import Database, engine_of
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
