@@ -70,12 +70,12 @@ def fault_of(line: str) -> str | None:
     words = [word for word in words[:end] if word != "…"]
     if words in (["--version"], ["--help"]):
         return None
-    command = next(filter(None, (COMMANDS.get(tuple(words[:count])) for count in (3, 2, 1))), None)
+    command = next((found for n in (3, 2, 1) if (found := COMMANDS.get(tuple(words[:n])))), None)
     if command is None:
         return f"no command {words[:3]}"
     options = {name: option for option in command.parameters for name in option.names}
-    places = [parameter for parameter in command.parameters if not parameter.names]
-    room = 1000 if any("…" in (place.value or "") for place in places) else len(places)
+    arguments = [parameter for parameter in command.parameters if not parameter.names]
+    room = 99 if any((argument.value or "").endswith("…") for argument in arguments) else len(arguments)
     rest = iter(words[len(command.words) :])
     for word in rest:
         if word.startswith("-"):
