@@ -7,11 +7,13 @@ further terminals, and compares what comes with what the page shows.
   anything. Where a line begins with `error:`, the command must fail, else it must not.
 - After "In a … terminal:" the command goes on in a terminal of its own, and is waited for until it shows what the page shows.
 - After "Within …" a command is typed again until it shows what the page shows.
+- After "Ctrl-C in the terminals …" each of them is asked to end, the last one first, and must end well, before what follows is typed.
 - After "Write this as `NAME`:" a block is a file. After "… terminal … says:" it is what any terminal shows by then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -41,7 +43,7 @@ class Step:
     """One thing that a page has one do.
 
     Attributes:
-        what: `write`, `type`, `terminal` or `says`.
+        what: `write`, `type`, `terminal`, `says` or `end`.
         text: What is typed, or the content of the file.
         shown: What the page shows of what comes.
         name: Of the file.
@@ -64,6 +66,8 @@ def steps(text: str) -> Iterator[Step]:
         said = " ".join(text[end : fence.start()].rstrip().rpartition("\n\n")[2].split())
         end = fence.end()
         language, block = fence.groups()
+        if said.startswith("Ctrl-C in the terminals"):
+            yield Step("end")
         if found := _WRITE.search(said):
             yield Step("write", block, name=found[1])
         elif language == "sh" and "pip install" not in block:
@@ -105,7 +109,9 @@ def _blurred(line: str) -> str:
 class Follower:
     """Follows one page. `with Follower(page, folder, {"1883": "41000"}) as follower: follower.follow()`."""
 
-    def __init__(self, page: str, folder: Path, instead: Mapping[str, str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, page: str, folder: Path, instead: Mapping[str, str], env: Mapping[str, str] | None = None
+    ) -> None:
         """Store.
 
         Args:
@@ -147,10 +153,8 @@ class Follower:
         for pipe in (self._shell.stdin, self._shell.stdout):
             if pipe is not None:
                 pipe.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._shell.wait(LONG_S)
 
     @property
@@ -169,18 +173,17 @@ class Follower:
             (self.folder / step.name).write_text(step.text, encoding="utf-8")
         elif step.what == "says":
             self._wait_for_any(step)
+        elif step.what == "end":
+            self._end_terminals()
         elif step.what == "terminal":
             self._open(step)
         else:
             self._type(step)
 
-    def end_terminals(self) -> list[int]:
-        """Ctrl-C in each, the last one first: their exit codes."""
-        codes = []
-        for process, _out in reversed(self._terminals):
+    def _end_terminals(self) -> None:
+        for process, out in reversed(self._terminals):
             process.send_signal(signal.SIGINT)
-            codes.append(process.wait(LONG_S))
-        return codes
+            assert process.wait(LONG_S) == 0, out.read_text(encoding="utf-8")
 
     def _type(self, step: Step) -> None:
         until_s = time.monotonic() + LONG_S
@@ -229,6 +232,8 @@ class Follower:
 
     def _wait_for_any(self, step: Step) -> None:
         until_s = time.monotonic() + LONG_S
-        while all(missing(step.shown, out.read_text(encoding="utf-8")) is not None for _process, out in self._terminals):
+        while all(
+            missing(step.shown, out.read_text(encoding="utf-8")) is not None for _process, out in self._terminals
+        ):
             assert time.monotonic() < until_s, f"no terminal says {step.shown}"
             time.sleep(_AGAIN_S)
