@@ -54,9 +54,7 @@ def list_(
         for each in answer["devices"]
     ]
     waiting = [
-        (each["device"], minute(each["asked_at"]), each["profile"] or "-", each["keyid"])
-        for device in answer["devices"]
-        for each in device["candidates"]
+        (each["device"], minute(each["asked_at"]), each["profile"] or "-", each["keyid"]) for each in answer["waiting"]
     ]
     parts = [
         output.table(rows, head=("device", "state", "profile", "reported (UTC)", "runs")) if rows else "no device yet"

@@ -157,7 +157,9 @@ def _assigned(call: Call, subject: str) -> m.Subject:
 
 def _devices(call: Call) -> m.Devices:
     """All devices, and who waits to become one."""
-    return m.Devices(devices=[_device_of(each) for each in call.registry.devices()])
+    registry = call.registry
+    waiting = [_candidate_of(each) for each in registry.waiting()]
+    return m.Devices(devices=[_device_of(each) for each in registry.devices()], waiting=waiting)
 
 
 def _device(call: Call) -> m.Device:

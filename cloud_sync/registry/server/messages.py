@@ -257,7 +257,7 @@ class Candidate(Message):
 
 
 class Device(Message):
-    """A device; `keyid` and `state` are null where somebody only waits to become it."""
+    """A device that was admitted once."""
 
     device: str
     keyid: str
@@ -278,9 +278,10 @@ class Device(Message):
 
 
 class Devices(Message):
-    """All devices, by id."""
+    """All devices, by id, and all who wait to become one."""
 
     devices: list[Device]
+    waiting: list[Candidate]
 
 
 class CandidateBody(Message):

@@ -10,6 +10,7 @@ from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.errors import ContentTooLarge, MetadataInvalid, Refused, SignatureInvalid
 from cloud_sync.registry.errors import EnrolmentRefused, RegistryBusy, ReportRefused, UnknownName
+from cloud_sync.registry.server.folder_desk import FolderDesk
 
 
 @pytest.fixture
@@ -25,6 +26,17 @@ def test_a_token_admits_one_device_once(site, press):
     """The device it was made for; the log says who made it."""
     assert site.registry.device("press-07").admitted_by == "ada"
     assert [change.what for change in site.registry.log(subject="device:press-07")] == ["enrolment-token", "enrol"]
+
+
+def test_who_asks_to_be_a_new_device_is_listed_for_the_operator(site, press):
+    """An id that nobody has yet stands in no row of the devices."""
+    stranger = Device("press-08")
+    assert site.registry.enrol(stranger.request(site.registry.nonce())).state == "waiting"
+    listed = FolderDesk(site.registry, "ada").ask("GET", "devices")
+    assert [each["device"] for each in listed["devices"]] == ["press-07"]
+    assert [(each["device"], each["keyid"]) for each in listed["waiting"]] == [
+        ("press-08", stranger.signer.public_key.keyid)
+    ]
 
 
 def test_a_used_foreign_expired_or_invented_token_admits_nobody(site, press):
