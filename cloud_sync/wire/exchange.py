@@ -162,7 +162,10 @@ class Exchanges:
 
     def _failed(self, watch: Watch, path: str, error: Exception) -> Again:
         """What a failure on the way means."""
-        if watch.cut or isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
+        nobody_there = isinstance(
+            error, urllib3.exceptions.NewConnectionError
+        )  # of the family of timeouts, and refused at once
+        if watch.cut or (not nobody_there and isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))):
             return Again(TooSlow(f"{self.name} is too slow with {path}", hint="is the line bad, or the server busy?"))
         hint = "is the certificate of a CA that this device knows?" if isinstance(error, SSLError) else "is it up?"
         return Again(Unreachable(f"{self.name} cannot be reached for {path}: {_words(error)}", hint=hint))
