@@ -107,7 +107,7 @@ def enroll(
     if _runs(settings):
         answer = _asked(settings, "sync enroll", timeout_s, token=given)
     else:
-        answer = _by_hand(settings, enrol_token=given or None)
+        answer = _by_hand(settings, enrol_token=given)
     _finish(answer, as_json=as_json)
 
 

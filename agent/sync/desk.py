@@ -35,7 +35,7 @@ class SyncDesk:
                 "asked": self._the_job().nudge(import_dir=Path(_text(request, "dir")), at_any_time=True)
             },
             "sync enroll": lambda request: {
-                "asked": self._the_job().nudge(enrol_token=_text(request, "token", least=0) or None, at_any_time=True)
+                "asked": self._the_job().nudge(enrol_token=_text(request, "token", least=0), at_any_time=True)
             },
         }
 

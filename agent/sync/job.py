@@ -51,7 +51,7 @@ class Ask:
         number: Rises with each.
         import_dir: Where the registry's files lie, such as a USB stick; None for the registry itself.
         at_any_time: Whether the maintenance window does not matter: a person at the machine asks.
-        enrol_token: Admits this device to the registry, once.
+        enrol_token: Admits this device to the registry, once; empty where it should ask without one.
     """
 
     number: int

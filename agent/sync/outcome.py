@@ -48,6 +48,7 @@ class Outcome:
         retry_after_s: When the registry wants to be asked again, at the earliest.
         faults: Why a model is not where it should be, by model.
         enrolment: `admitted`, `waiting` for an operator, or empty where nobody asked.
+        keyid: Of this device's key.
         report_fault: Why the registry does not take reports; versions come all the same.
     """
 
@@ -59,6 +60,7 @@ class Outcome:
     faults: dict[str, Fault] = field(default_factory=dict)
     enrolment: str = ""
     report_fault: Fault | None = None
+    keyid: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -95,6 +97,7 @@ def outcome_of(data: Any) -> Outcome:
             faults,
             str(data.get("enrolment") or "")[:_LONGEST],
             None if report is None else _fault(report),
+            str(data.get("keyid") or "")[:_LONGEST],
         )
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from error

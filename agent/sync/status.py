@@ -83,8 +83,9 @@ def words(status: dict[str, Any]) -> list[str]:
     ]
     if last["report_fault"] is not None:
         lines.append(f"reports   not taken by the registry: {last['report_fault']['message']}")
-    if last["enrolment"] == "waiting":
-        lines.append("enrolment waits for an operator: lineside registry devices approve")
+    if last["enrolment"]:
+        waits = " for an operator: lineside registry devices approve" if last["enrolment"] == "waiting" else ""
+        lines.append(f"enrolment {last['enrolment']}{waits}; key id {last['keyid']}")
     if status["failures"] > 1:
         lines.append(f"          {status['failures']} tries without success")
     return lines

@@ -49,7 +49,7 @@ def enrol(desk: Desk, journal: Journal, signer: CryptoSigner, order: Order) -> s
         "schema": SCHEMA,
         "device": order.device,
         "nonce": nonce,
-        "token": order.enrol_token,
+        "token": order.enrol_token or None,
         "key": signer.public_key.to_dict(),
         "profile": order.profile,
         "agent_version": order.agent_version,

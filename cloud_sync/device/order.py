@@ -45,7 +45,7 @@ class Order:
         events: What happened since the last order, for the report: {at, what, model, version, reason}.
         profile: Of the device, for its enrolment.
         agent_version: Likewise.
-        enrol_token: Admits this device once.
+        enrol_token: Admits this device once; empty where somebody asks without one, None where nobody asks now.
     """
 
     state_dir: Path
@@ -119,6 +119,7 @@ class Outcome:
         bytes: How many came in downloads.
         retry_after_s: When the registry wants to be asked again; 0 where it does not say.
         enrolment: `admitted`, `waiting`, or empty.
+        keyid: Of this device's key, which an operator compares.
         report_error: Why reports are not taken; updates go on without.
         at: When, ISO 8601.
     """
@@ -131,6 +132,7 @@ class Outcome:
     bytes: int = 0
     retry_after_s: float = 0.0
     enrolment: str = ""
+    keyid: str = ""
     report_error: dict[str, Any] | None = None
     at: str = ""
 

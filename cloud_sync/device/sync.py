@@ -240,7 +240,7 @@ class Sync:
         except NotFound:
             pass  # plain files, without anybody who takes reports
         finally:
-            outcome.enrolment = enrolment(self._journal)
+            outcome.enrolment, outcome.keyid = enrolment(self._journal), signer.public_key.keyid
 
     def _remember(self, outcome: Outcome) -> None:
         """For `lineside sync status`; written when it changed."""

@@ -177,6 +177,18 @@ def test_who_waits_for_an_operator_keeps_reports_and_does_not_ask_at_each_poll(d
     assert device.desk.reports
 
 
+def test_who_asks_by_hand_is_heard_at_once(device):
+    """An operator says that it is done, and the person at the device asks again: without a token, which is no empty one."""
+    device.desk.state = "waiting"
+    waiting = device.sync()
+    device.desk.state = "admitted"
+    device.options["enrol_token"] = ""
+    admitted = device.sync()
+    assert (waiting.enrolment, admitted.enrolment) == ("waiting", "admitted")
+    assert waiting.keyid == admitted.keyid == device.desk.key.keyid
+    assert [asked["token"] for asked in device.desk.enrolled] == [None, None]
+
+
 def test_a_device_that_is_sent_away_keeps_its_reports(device):
     """It was admitted, and an operator took that back."""
     device.sync()
