@@ -289,10 +289,11 @@ def test_old_versions_are_collected(device, registry):
     assert len(device.store.digests()) == 2
 
 
-def test_the_child_process_says_what_it_does_and_how_it_ended(device):
-    """By JSON lines; the last one is the outcome."""
-    code, lines = device.in_child()
-    assert code == 0
-    assert [line["progress"]["what"] for line in lines[:-1]] == ["looking", "fetching", "staging"]
-    assert lines[-1]["outcome"]["state"] == "staged"
-    assert device.store.staged()["parts"].version == "1"
+def test_making_room_for_one_model_costs_none_that_was_just_fetched(device, registry, monkeypatch):
+    """Old versions go, and what will be wanted when all models are through stays."""
+    registry.publish("cells", "1", {"model.tflite": b"cells"})
+    registry.assign("channel:stable", {"parts": "1", "cells": "1"})
+    device.models = {"parts": "stable", "cells": "stable"}
+    answers = iter([True, False, True])
+    monkeypatch.setattr(device.store, "has_room", lambda *_: next(answers))
+    assert device.sync().staged == {"parts": "1", "cells": "1"}
