@@ -139,6 +139,17 @@ def same(new: Metadata[Targets], current: Targets | None, model: str) -> None:
     _need(not added and not removed, f"the metadata of {model} has other targets")
 
 
+def fewer(new: Metadata[Targets], current: Targets | None, model: str) -> list[str]:
+    """Versions that are removed, where nothing else is changed.
+
+    Raises:
+        RoleRefused: Something is added or changed.
+    """
+    added, removed = _difference(current, new.signed)
+    _need(not added and removed.isdisjoint(new.signed.targets), f"the metadata of {model} adds or changes targets")
+    return sorted(found[1] for path in removed if (found := layout.of_manifest_target(path)))
+
+
 def owners(keys: Mapping[str, Key], threshold: int) -> None:
     """Whether keys can be a model's owners.
 

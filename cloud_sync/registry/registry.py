@@ -9,28 +9,49 @@ All methods may raise `StateUnreadable` and OSError.
 
 from __future__ import annotations
 
+import secrets
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from cloud_sync import layout
+from cloud_sync.errors import Refused, SignatureInvalid
+from cloud_sync.registry import devices, exporting, first, keys, models, patches, repository, subjects, tokens
+from cloud_sync.registry import settings as settings_file
+from cloud_sync.registry.blobs import FolderBlobs
+from cloud_sync.registry.comparing import compare
+from cloud_sync.registry.edit import ASSIGNMENT, Edit
+from cloud_sync.registry.errors import StateUnreadable, UnknownName
+from cloud_sync.registry.files import remove_leftovers, write_all
+from cloud_sync.registry.lock import Turn
+from cloud_sync.registry.repository import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Root, Targets
+from cloud_sync.registry.settings import Settings
+from cloud_sync.registry.state import changes, files, versions
+from cloud_sync.registry.state import devices as state_devices
+from cloud_sync.registry.state import tokens as state_tokens
+from cloud_sync.registry.state.database import NAME as DATABASE
+from cloud_sync.registry.state.database import Database
+from cloud_sync.registry.types import Expiry, ModelInfo, Published
+from cloud_sync.signers import ROUNDS, create_key_file, public_file, signer_from_uri
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from securesystemslib.signer import Key, Signer
+    from typing_extensions import Self
 
     from cloud_sync.registry.blobs import Blobs
-    from cloud_sync.registry.settings import Settings
+    from cloud_sync.registry.state.database import Connection
     from cloud_sync.registry.types import (
+        Candidate,
         Ceremony,
         Change,
         DeviceInfo,
         Diff,
         Enrolled,
-        Expiry,
-        ModelInfo,
         OnlineRole,
         Principal,
-        Published,
         PublishRequest,
         Refreshed,
         SubjectInfo,
@@ -39,6 +60,9 @@ if TYPE_CHECKING:
         VersionInfo,
         Yanked,
     )
+
+_TURN = "registry.lock"
+_MOST_HISTORY = 100_000
 
 
 def utc_now() -> datetime:
@@ -52,12 +76,14 @@ class Registry:
     Attributes:
         folder: The registry's folder.
         public: What a web server may serve.
+        settings: Of `registry.toml`.
         blobs: Where uploads go: `has`, `offset`, `append`, `commit` (see `cloud_sync.registry.blobs`).
     """
 
     folder: Path
     public: Path
     blobs: Blobs
+    settings: Settings
 
     @classmethod
     def init(
@@ -69,6 +95,7 @@ class Registry:
         settings: Settings | None = None,
         clock: Callable[[], datetime] = utc_now,
         by: str = "init",
+        key_rounds: int = ROUNDS,
     ) -> Ceremony:
         """Make a registry: keys, first metadata, database. All or nothing; `folder` must not be there, or be empty.
 
@@ -79,12 +106,13 @@ class Registry:
             settings: Lifetimes and limits; written to `registry.toml`.
             clock: What time it is.
             by: For the log.
+            key_rounds: Of the passphrase's derivation; fewer only in tests.
 
         Raises:
             AlreadyThere: There is something in `folder`, or a key file in `offline_keys`.
             Refused: The passphrase is too short.
         """
-        raise NotImplementedError
+        return first.make(folder, offline_keys, passphrase, settings or Settings(), clock(), by, key_rounds)
 
     @classmethod
     def open(cls, folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Registry:
@@ -93,13 +121,30 @@ class Registry:
         Raises:
             StateUnreadable: It is none, or of a later version.
         """
-        raise NotImplementedError
+        found = settings_file.read(folder)
+        registry = cls(folder, Database(folder / DATABASE), found, clock)
+        try:
+            with registry._turn.taken():
+                registry._finish(after_crash=True)
+        except BaseException:
+            registry.close()
+            raise
+        return registry
+
+    def __init__(self, folder: Path, database: Database, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self.folder = folder
+        self.public = folder / first.PUBLIC
+        self.settings = settings
+        self.blobs = FolderBlobs(self.public, folder / first.UPLOADS, max_bytes=settings.max_blob_bytes)
+        self._database = database
+        self._clock = clock
+        self._turn = Turn(folder / _TURN)
 
     def close(self) -> None:
         """Let go of the database. May be called twice."""
-        raise NotImplementedError
+        self._database.close()
 
-    def __enter__(self) -> Registry:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,7 +162,8 @@ class Registry:
             Refused: The name, the keys or the threshold make no sense.
             SignatureInvalid: The signer is not the targets key.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            models.add(edit, name, owners, threshold, targets_signer)
 
     def change_owners(
         self,
@@ -145,7 +191,8 @@ class Registry:
             SignatureInvalid: Too few of the new owners signed `metadata`, or the current one, where `metadata` is None.
             RoleRefused: `metadata` says something else.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            models.change_owners(edit, name, owners, threshold, targets_signer, metadata)
 
     def role_metadata(self, name: str) -> bytes | None:
         """The current `model.<name>` metadata, which a publisher builds on; None before the first version.
@@ -153,7 +200,10 @@ class Registry:
         Raises:
             UnknownName: There is no such model.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            _known_model(tx, name)
+            row = files.current(tx, layout.role_of(name))
+            return row.content if row else None
 
     def publish(self, request: PublishRequest, *, by: str) -> Published:
         """Make a version visible, and assign it to a channel, at once or not at all.
@@ -168,7 +218,15 @@ class Registry:
             BlobsMissing: Files were not uploaded.
             BlobDiffers: A file has another length than the manifest says.
         """
-        raise NotImplementedError
+        # Patches take seconds; who cannot publish is told before, and nobody waits for them.
+        with self._looking(by) as edit:
+            checked = models.check_publish(edit, request, self.blobs)
+            olds = patches.sources(edit.tx, request.model, request.channel, self.settings.patch_sources)
+        count = patches.make(self.blobs, self.public, olds, checked.manifest, self.settings)
+        with self._change(by) as edit:
+            checked = models.check_publish(edit, request, self.blobs)
+            models.publish(edit, request, checked)
+        return Published(self.version(request.model, checked.version), request.channel, count)
 
     def yank(self, model: str, version: str, metadata: bytes, *, by: str) -> Yanked:
         """Take a version back. Channels and devices that were assigned it return to the one before, where that may run.
@@ -182,7 +240,8 @@ class Registry:
         Raises:
             UnknownName, Conflict, SignatureInvalid, RoleRefused: As in `publish`.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            return models.yank(edit, model, version, metadata)
 
     def renew_role(self, model: str, metadata: bytes, *, by: str) -> None:
         """Take a role's metadata with the same targets: a later expiry, or another `min_release`.
@@ -190,11 +249,13 @@ class Registry:
         Raises:
             UnknownName, Conflict, SignatureInvalid, RoleRefused: As in `publish`.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            models.renew(edit, model, metadata)
 
     def models(self) -> list[ModelInfo]:
         """All models, by name."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return [_model(tx, name) for name in versions.model_names(tx)]
 
     def model(self, name: str) -> ModelInfo:
         """One model.
@@ -202,7 +263,9 @@ class Registry:
         Raises:
             UnknownName: There is no such model.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            _known_model(tx, name)
+            return _model(tx, name)
 
     def version(self, model: str, version: str) -> VersionInfo:
         """One version, yanked ones too.
@@ -210,7 +273,8 @@ class Registry:
         Raises:
             UnknownName: There is no such version.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return _version(tx, model, version)
 
     def manifest(self, model: str, version: str) -> bytes:
         """The `manifest.json` of a version.
@@ -218,7 +282,9 @@ class Registry:
         Raises:
             UnknownName: There is no such version.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            _version(tx, model, version)
+            return patches.manifest_bytes(tx, model, version) or b""
 
     def history(self, model: str) -> list[Change]:
         """What the log says of a model, oldest first.
@@ -226,7 +292,9 @@ class Registry:
         Raises:
             UnknownName: There is no such model.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            _known_model(tx, model)
+            return changes.read(tx, 0, _MOST_HISTORY, f"model:{model}")
 
     def diff(self, model: str, before: str, after: str) -> Diff:
         """Files in which two versions differ, and what a patch between them costs.
@@ -234,13 +302,14 @@ class Registry:
         Raises:
             UnknownName: There is no such version.
         """
-        raise NotImplementedError
+        return compare(self.public, model, (before, self.manifest(model, before)), (after, self.manifest(model, after)))
 
     # -- what should run where -----------------------------------------------------------------------------------------------------
 
     def subjects(self) -> list[SubjectInfo]:
         """All assignments: `channel:<name>` and `device:<id>`, by name."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return versions.all_subjects(tx)
 
     def subject(self, subject: str) -> SubjectInfo:
         """One assignment.
@@ -248,7 +317,11 @@ class Registry:
         Raises:
             UnknownName: Nothing was ever assigned to it.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            found = versions.subject(tx, subject)
+        if found is None:
+            raise UnknownName(f"nothing was ever assigned to {subject}", hint="`lineside registry channel` assigns")
+        return found
 
     def assign(self, subject: str, models: Mapping[str, str | None], *, replace: bool = False, by: str) -> SubjectInfo:
         """Say what a channel or a device should run.
@@ -263,19 +336,20 @@ class Registry:
             UnknownName: There is no such version.
             Refused: It was yanked, it is below `min_release`, or the subject is none.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            return subjects.assign(edit, subject, models, replace=replace)
 
     def set_channel(
         self, channel: str, models: Mapping[str, str | None], *, replace: bool = False, by: str
     ) -> SubjectInfo:
         """`assign` to `channel:<channel>`."""
-        raise NotImplementedError
+        return self.assign(layout.channel_subject(channel), models, replace=replace, by=by)
 
     def assign_device(
         self, device: str, models: Mapping[str, str | None], *, replace: bool = False, by: str
     ) -> SubjectInfo:
         """`assign` to `device:<device>`; it beats the channel, per model."""
-        raise NotImplementedError
+        return self.assign(layout.device_subject(device), models, replace=replace, by=by)
 
     # -- time and keys -------------------------------------------------------------------------------------------------------------
 
@@ -285,15 +359,22 @@ class Registry:
         Args:
             force: Sign timestamp and snapshot again in any case.
         """
-        raise NotImplementedError
+        with self._change("refresh") as edit:
+            return keys.refresh(edit, force=force)
 
     def expiries(self) -> list[Expiry]:
         """How long each role's metadata holds, the first to expire first."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            found = [
+                Expiry(row.role, row.version, row.expires, row.role not in (SNAPSHOT, TIMESTAMP))
+                for row in files.all_current(tx)
+            ]
+        return sorted(found, key=lambda entry: (entry.expires, entry.role))
 
     def root_keys(self) -> list[Key]:
         """The keys of the root role."""
-        raise NotImplementedError
+        with self._looking("") as edit:
+            return repository.keys_of(edit.payload(ROOT, Root), ROOT)
 
     def rotate_root(
         self, signers: Sequence[Signer], *, add: Sequence[Signer] = (), remove: Sequence[str] = (), by: str
@@ -310,7 +391,8 @@ class Registry:
             SignatureInvalid: Too few keys to reach the old or the new threshold.
             Refused: Fewer than three keys would stay, or a key id is unknown.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            keys.rotate_root(edit, signers, add, remove)
 
     def rotate_targets(
         self, root_signers: Sequence[Signer], new: Signer, *, old: Signer | None = None, by: str
@@ -326,7 +408,8 @@ class Registry:
         Raises:
             SignatureInvalid: Too few root keys.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            keys.rotate_targets(edit, root_signers, new, old)
 
     def renew_targets(self, targets_signer: Signer, *, by: str) -> None:
         """Sign the targets metadata again with a later expiry.
@@ -334,7 +417,8 @@ class Registry:
         Raises:
             SignatureInvalid: The signer is not the targets key.
         """
-        raise NotImplementedError
+        with self._change(by) as edit:
+            keys.renew_targets(edit, targets_signer)
 
     def rotate_online(
         self,
@@ -362,7 +446,27 @@ class Registry:
         Raises:
             SignatureInvalid: Too few keys for what is to be signed.
         """
-        raise NotImplementedError
+        if role not in (SNAPSHOT, TIMESTAMP, ASSIGNMENT):
+            raise Refused(f"{role!r} is no online role", hint="snapshot, timestamp or assignment")
+        if role == ASSIGNMENT and targets_signer is None:
+            raise SignatureInvalid("the key of assignments is signed by the targets key, which is missing")
+        uri = new_uri or f"file2:{first.KEYS}/{role}-{secrets.token_hex(4)}.pem"
+        path = self.folder / uri.partition(":")[2]
+        new = signer_from_uri(uri, None, new_key) if new_uri else create_key_file(path, None)
+        try:
+            with self._change(by) as edit:
+                old = files.online_key(edit.tx, role)
+                if role != ASSIGNMENT:
+                    keys.rotate_signed_by_root(edit, role, root_signers, new, uri)
+                elif targets_signer is not None:
+                    keys.rotate_assignment(edit, targets_signer, new, uri)
+        except BaseException:
+            if not new_uri:
+                _remove_key(path)
+            raise
+        if old is not None and old.uri.startswith(f"file2:{first.KEYS}/"):
+            _remove_key(self.folder / old.uri.partition(":")[2])
+        return new.public_key.keyid
 
     # -- for where there is no network ---------------------------------------------------------------------------------------------
 
@@ -381,7 +485,15 @@ class Registry:
         Raises:
             UnknownName: There is no such model.
         """
-        raise NotImplementedError
+        with self._turn.taken():
+            self._finish()
+            with self._database.reading() as tx:
+                parcel = exporting.collect(tx, models, self.public, every_version=every_version)
+        exporting.write(parcel, self.blobs, to)
+        named = [f"{info.model} {info.version}" for info in parcel.versions]
+        with self._database.writing() as tx:
+            changes.add(tx, self._clock(), by, "export", "registry", {"versions": named})
+        return named
 
     # -- devices -------------------------------------------------------------------------------------------------------------------
 
@@ -391,7 +503,8 @@ class Registry:
         Raises:
             Refused: It is no name of a device.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            return devices.create_token(tx, device, self._clock(), valid_for, by)
 
     def nonce(self) -> str:
         """A number that goes into one request for enrolment, within five minutes.
@@ -399,7 +512,8 @@ class Registry:
         Raises:
             RegistryBusy: Too many are open.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            return devices.nonce(tx, self._clock())
 
     def enrol(self, request: bytes) -> Enrolled:
         """Take a device's request (schema `lineside.enrol/1`, in an envelope sealed with its own key).
@@ -412,7 +526,8 @@ class Registry:
             MetadataInvalid, SignatureInvalid: It is no signed request.
             RegistryBusy: Too many wait already.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            return devices.enrol(tx, request, self.settings, self._clock())
 
     def approve(self, device: str, *, keyid: str | None = None, by: str) -> DeviceInfo:
         """Admit who waits. A key that the device had before is replaced.
@@ -426,7 +541,9 @@ class Registry:
             UnknownName: Nobody waits.
             Refused: Several wait.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            devices.approve(tx, device, keyid, self._clock(), by)
+            return _device(tx, device)
 
     def reject(self, device: str, *, keyid: str | None = None, by: str) -> int:
         """Send who waits away; how many that were.
@@ -434,7 +551,8 @@ class Registry:
         Raises:
             UnknownName: Nobody waits.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            return devices.reject(tx, device, keyid, self._clock(), by)
 
     def revoke_device(self, device: str, *, by: str) -> None:
         """Take no reports of a device any more. To come back it needs an operator.
@@ -442,7 +560,8 @@ class Registry:
         Raises:
             UnknownName: There is no such device.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            devices.revoke(tx, device, self._clock(), by)
 
     def report(self, content: bytes) -> str:
         """Take a device's report (schema `lineside.report/1`), and return the device's id.
@@ -452,11 +571,18 @@ class Registry:
             MetadataInvalid, SignatureInvalid: It is not signed by the device.
             ContentTooLarge: It is larger than `max_report_bytes`.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            return devices.report(tx, content, self.settings, self._clock())
 
     def devices(self) -> list[DeviceInfo]:
-        """All devices by id, without their events; who only waits is in `candidates`."""
-        raise NotImplementedError
+        """All devices by id, without their events."""
+        with self._database.reading() as tx:
+            return state_devices.all_devices(tx)
+
+    def waiting(self) -> list[Candidate]:
+        """Who asks to be a device and waits for an operator, the first one first."""
+        with self._database.reading() as tx:
+            return state_devices.waiting(tx)
 
     def device(self, device: str) -> DeviceInfo:
         """One device, with its events.
@@ -464,7 +590,8 @@ class Registry:
         Raises:
             UnknownName: There is no such device.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return _device(tx, device)
 
     # -- who may call --------------------------------------------------------------------------------------------------------------
 
@@ -482,15 +609,20 @@ class Registry:
         Raises:
             Refused: The role is none, or a publisher has no models.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            who, secret = tokens.create(tx, name, role, models, self._clock(), valid_for)
+            changes.add(tx, self._clock(), by, "create-token", f"token:{who.id}", {"name": name, "role": role})
+        return who, secret
 
     def authenticate(self, secret: str) -> Principal | None:
         """Whose secret it is, in constant time; None if nobody's, expired or revoked."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return tokens.authenticated(tx, secret, self._clock())
 
     def tokens(self) -> list[TokenInfo]:
         """All tokens, without their secrets."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return state_tokens.all_tokens(tx)
 
     def revoke_token(self, token: str, *, by: str) -> None:
         """End a token.
@@ -498,13 +630,18 @@ class Registry:
         Raises:
             UnknownName: There is no such token.
         """
-        raise NotImplementedError
+        with self._database.writing() as tx:
+            if state_tokens.token(tx, token) is None:
+                raise UnknownName(f"there is no token {token}", hint="`lineside registry token list`")
+            state_tokens.revoke(tx, token, self._clock())
+            changes.add(tx, self._clock(), by, "revoke-token", f"token:{token}", {})
 
     # -- what happened -------------------------------------------------------------------------------------------------------------
 
     def log(self, *, after: int = 0, limit: int = 100, subject: str | None = None) -> list[Change]:
         """Lines of the log from number `after + 1`, oldest first."""
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return changes.read(tx, after, limit, subject)
 
     def verify_log(self) -> int:
         """Number of lines, after the whole chain was computed again.
@@ -512,4 +649,79 @@ class Registry:
         Raises:
             LogBroken: A line was changed, or one is missing.
         """
-        raise NotImplementedError
+        with self._database.reading() as tx:
+            return changes.verify(tx)
+
+    # -- how a change is made ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _change(self, by: str) -> Iterator[Edit]:
+        """A change: decided by the commit, then written. Raising within it undoes it."""
+        with self._turn.taken():
+            self._finish()
+            with self._database.writing() as tx:
+                edit = Edit(self.folder, self.settings, tx, self._clock(), by)
+                yield edit
+                edit.close()
+            self._finish()
+
+    @contextmanager
+    def _looking(self, by: str) -> Iterator[Edit]:
+        """The present state as a change sees it; nothing may be changed."""
+        with self._database.reading() as tx:
+            yield Edit(self.folder, self.settings, tx, self._clock(), by)
+
+    def _finish(self, *, after_crash: bool = False) -> None:
+        """Write what committed changes have queued; whoever has the turn calls it. Afterwards files and database agree."""
+        with self._database.reading() as tx:
+            pending = files.pending(tx)
+        if not pending:
+            return
+        queued = [(path, content) for _, path, content in pending]
+        if after_crash:
+            remove_leftovers(self.public, queued)
+        write_all(self.public, queued)
+        with self._database.writing() as tx:
+            files.forget_pending(tx, pending[-1][0])
+
+
+def _known_model(tx: Connection, name: str) -> None:
+    if name not in versions.model_names(tx):
+        raise UnknownName(f"there is no model {name}", hint="`lineside registry models list`")
+
+
+def _version(tx: Connection, model: str, name: str) -> VersionInfo:
+    found = versions.version(tx, model, name)
+    if found is None:
+        raise UnknownName(f"there is no version {name} of {model}", hint=f"`lineside registry models show {model}`")
+    return found
+
+
+def _device(tx: Connection, name: str) -> DeviceInfo:
+    found = state_devices.device(tx, name)
+    if found is None:
+        raise UnknownName(f"there is no device {name}", hint="`lineside registry devices`")
+    return found
+
+
+def _model(tx: Connection, name: str) -> ModelInfo:
+    top = files.current(tx, TARGETS)
+    if top is None:
+        raise StateUnreadable("the registry has no targets metadata")
+    targets = repository.decoded(top.content, Targets, TARGETS).signed
+    row = files.current(tx, layout.role_of(name))
+    role = repository.decoded(row.content, Targets, row.role).signed if row else None
+    return ModelInfo(
+        name,
+        tuple(repository.keys_of(targets, layout.role_of(name))),
+        repository.delegated(targets, name).threshold,
+        repository.min_release(role) if role else 0,
+        role.version if role else 0,
+        role.expires if role else None,
+        tuple(versions.versions_of(tx, name)),
+    )
+
+
+def _remove_key(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    public_file(path).unlink(missing_ok=True)

@@ -5,7 +5,6 @@ Whoever signs reaches the threshold, or nothing comes out: what leaves this modu
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -203,10 +202,15 @@ def next_snapshot(snapshot: Snapshot, changed: Mapping[str, tuple[int, bytes]], 
     new = deepcopy(snapshot)
     new.version += 1
     new.expires = whole_second(expires)
-    for role, (version, content) in changed.items():
-        # Not `metadata_file`: snapshots name roles as they are, only file names are quoted.
-        new.meta[f"{role}.json"] = MetaFile.from_data(version, content, ["sha256"])
+    new.meta.update(meta_of(changed))
     return new
+
+
+def meta_of(roles: Mapping[str, tuple[int, bytes]]) -> dict[str, MetaFile]:
+    """What a snapshot says of roles. It names them as they are; only names of files are quoted."""
+    return {
+        f"{role}.json": MetaFile.from_data(version, content, ["sha256"]) for role, (version, content) in roles.items()
+    }
 
 
 def next_timestamp(timestamp: Timestamp, version: int, snapshot: bytes, expires: datetime) -> Timestamp:
@@ -216,8 +220,3 @@ def next_timestamp(timestamp: Timestamp, version: int, snapshot: bytes, expires:
     new.expires = whole_second(expires)
     new.snapshot_meta = MetaFile.from_data(version, snapshot, ["sha256"])
     return new
-
-
-def canonical_text(data: Mapping[str, Any]) -> str:
-    """An object as text that is the same for the same object."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

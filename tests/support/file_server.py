@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 import threading
 from collections import defaultdict, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +30,7 @@ class FileServer:
         released: Set when the server closes; who stalls waits for it.
     """
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes], *, certificate: dict[str, str] | None = None) -> None:
         self.files = files
         self.requests: list[Request] = []
         self.faults = defaultdict(deque)
@@ -80,6 +81,13 @@ class FileServer:
         self._httpd = Threads(("127.0.0.1", 0), Handler)
         self._httpd.owner = self
         self.url = f"http://127.0.0.1:{self._httpd.server_port}/"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate["cert_file"], certificate["key_file"])
+            self._httpd.socket = context.wrap_socket(
+                self._httpd.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.url = self.url.replace("http:", "https:")
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self):
@@ -163,7 +171,7 @@ def stalled(after: int):
 def trickling(handler, content: bytes | None) -> None:
     """A byte now and then, for ever: no read ever times out."""
     handler.send_response(200)
-    handler.send_header("Content-Length", str(1 << 20))
+    handler.send_header("Content-Length", "10000")
     handler.end_headers()
     while not handler.server.owner.released.wait(0.02):
         handler.piece(b" ")
