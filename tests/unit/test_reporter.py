@@ -10,7 +10,7 @@ from reporting import DIGEST, TOPICS, Desk, active, failed, refused
 
 from agent.core.errors import ModelCrashed, ModelRefused
 from agent.core.findings import Finding
-from agent.core.messages import Health
+from agent.core.messages import Health, ModelVersion
 from agent.core.supervision import Plan
 from agent.mqtt.publisher import LinkState
 from agent.reporter import LINK_STABLE_S
@@ -291,3 +291,19 @@ def test_the_snapshot_is_plain_data(desk):
     assert snapshot["pipelines"]["inspect"]["latency_p99_ms"] == 3.0
     assert snapshot["sources"]["cam"]["frames"] == 1234
     assert snapshot["models"]["parts"]["active"]["digest"] == DIGEST
+
+
+def test_a_candidate_is_shown_beside_what_works_until_it_works_itself(desk):
+    """One that was rejected stays to be seen, and is no reason to be degraded: the old one goes on."""
+    old, new = active(), ModelVersion(version="2.0.0", digest="sha256:2", state="rejected", reason="worse")
+    desk.reporter.model("m", old)
+    desk.reporter.candidate("m", new)
+    said = desk.publisher.last(TOPICS.model_state("m"))
+    assert (said.active, said.candidate, said.previous) == (old, new, None)
+    desk.reporter.model("m", old)
+    assert desk.publisher.last(TOPICS.model_state("m")).candidate == new
+    taken = ModelVersion(version="2.0.0", digest="sha256:2", state="active", reason="it loads here")
+    desk.reporter.model("m", taken, old)
+    said = desk.publisher.last(TOPICS.model_state("m"))
+    assert (said.active, said.candidate, said.previous) == (taken, None, old)
+    assert desk.reporter.reasons.all() == []
