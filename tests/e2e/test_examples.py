@@ -30,7 +30,7 @@ needs_assets = pytest.mark.skipif(not ASSETS, reason="LINESIDE_TEST_ASSETS is no
 
 def lineside(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "agent", *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "agent", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
     )
 
 

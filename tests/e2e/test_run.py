@@ -8,9 +8,11 @@ import sys
 
 import pytest
 import tiny_models
-from broker import Mosquitto, Subscriber, free_port, needs_mosquitto
+from broker import Mosquitto, Subscriber, needs_mosquitto
 from clips import picture, write_pictures, write_video
+from deadlines import LONG_S
 from line import CLASSIFIER_TOML, Agent, configure, write_bundle
+from ports import HeldPort
 
 pytestmark = needs_mosquitto
 
@@ -150,9 +152,10 @@ def test_messages_that_stay_undelivered_are_counted_in_the_exit_code(tmp_path):
     """Exit code 4 when the broker never came; the agent waited for its grace and no longer."""
     write_pictures(tmp_path / "pictures", 3)
     write_bundle(tmp_path / "tiny")
-    config = configure(tmp_path, free_port(), PICTURES + TINY + INSPECT, device="shutdown_grace_s = 1")
-    with Agent(config) as agent:
-        assert agent.wait() == 4, agent.log
+    with HeldPort() as nobody:
+        config = configure(tmp_path, nobody.number, PICTURES + TINY + INSPECT, device="shutdown_grace_s = 1")
+        with Agent(config) as agent:
+            assert agent.wait() == 4, agent.log
     assert "stayed undelivered" in agent.log
 
 
@@ -183,16 +186,18 @@ def test_status_tells_what_the_running_agent_does(tmp_path, broker, subscriber):
     with Agent(config) as agent:
         subscriber.wait_for("prediction", lambda p: p["seq"] >= 3, 60)
         command = [sys.executable, "-m", "agent", "status", "-c", str(config)]
-        answer = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=30).stdout)
+        answer = json.loads(
+            subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=LONG_S).stdout
+        )
         assert answer["pid"] == agent.process.pid
         assert answer["pipelines"]["inspect"]["predictions"] >= 3
         assert answer["models"]["tiny"]["active"]["version"] == "1.0.0"
-        text = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
+        text = subprocess.run(command, capture_output=True, check=True, timeout=LONG_S, text=True).stdout
         assert text.startswith("press  degraded" if answer["status"]["reasons"] else "press  online")
         second = subprocess.run(
             [sys.executable, "-m", "agent", "run", "-c", str(config)],
             capture_output=True,
-            timeout=30,
+            timeout=LONG_S,
             text=True,
             check=False,
         )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from commanding import frame, pipeline
+from deadlines import LONG_S
 
 from agent.commands.request import Refused
 from agent.commands.settings import CommandsSettings
@@ -17,7 +18,7 @@ from agent.commands.snapshot import Album, Snapshot
 from agent.pipeline.picture import jpeg
 
 
-def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=10.0):
+def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=LONG_S):
     return Snapshot(pipelines, CommandsSettings(snapshot_timeout_s=timeout_s), tmp_path, encode)
 
 

@@ -108,6 +108,6 @@ Interpreter(model_content=sys.stdin.buffer.read()).allocate_tensors()
 def test_the_crashing_model_kills_the_process_that_loads_it():
     """By a signal, though the file is well-formed: nothing but a trial in a child process protects from it."""
     child = subprocess.run(
-        [sys.executable, "-c", LOAD], input=tiny_models.crashing(), capture_output=True, timeout=30, check=False
+        [sys.executable, "-c", LOAD], input=tiny_models.crashing(), capture_output=True, timeout=60, check=False
     )
     assert child.returncode < 0
