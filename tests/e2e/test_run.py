@@ -89,7 +89,7 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     model, reason = {
         "refused": (tiny_models.unresolved_custom_op(), "NoSuchOperator"),
         "crashes": (tiny_models.crashing(), "SIGSEGV"),
-        "hangs": (tiny_models.endless(), "5 s while being invoked"),
+        "hangs": (tiny_models.endless(), "15 s while being invoked"),
         "changed": (tiny_models.classifier(), "labels.txt has"),
         "misfit": (tiny_models.classifier(classes=3), "3 classes"),
     }[fault]
@@ -100,7 +100,7 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     write_pictures(tmp_path / "pictures", 12)
     write_bundle(tmp_path / "tiny")
     tables = PICTURES + TINY + INSPECT + '[models.bad]\npath = "bad"\n'
-    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 5\n'
+    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 15\n'
     with Agent(configure(tmp_path, broker.port, tables)) as agent:
         predictions = subscriber.wait_count("pipeline/inspect/prediction", 12, 60)
         assert [p["seq"] for p in predictions] == list(range(12))
