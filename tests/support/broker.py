@@ -156,6 +156,9 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             first = client.recv(65536)
+            if not first:  # cut before it said anything
+                client.close()
+                return
             # CONNECT: type, one or two bytes of length, "MQTT" behind its own length, then the version.
             if self.refuse_5 and first[first.index(b"MQTT") + 4] == 5:
                 if self.refuse_5 == "answer":
