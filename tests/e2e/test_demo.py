@@ -26,7 +26,7 @@ def demo(*arguments: str):
         [sys.executable, "-m", "agent", "demo", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "NO_COLOR": "1"},

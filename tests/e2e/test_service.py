@@ -45,7 +45,7 @@ def test_a_service_is_ready_alive_and_says_how_it_is(line, manager, subscriber):
     with Agent(line(pipelines("inspect", "second")), env=env) as agent:
         manager.wait_for("READY")
         manager.wait_for("STATUS", lambda text: text.startswith("2 of 2 pipelines inspect, "))
-        subscriber.wait_for("prediction", lambda p: p["seq"] >= 10, 60)
+        subscriber.wait_for("prediction", lambda p: p["seq"] >= 10)
         began_s = time.monotonic()
         manager.wait_for("WATCHDOG", times=len(manager.of("WATCHDOG")) + 6)
         # Five times a second lie between them; the first was under way, and some may have waited to be heard.
@@ -62,15 +62,15 @@ def test_a_pipeline_whose_interpreter_hangs_is_replaced_and_nothing_else_notices
     tables = pipelines("one", "two") + "[supervision]\nstall_after_s = 5\n"
     with Agent(line(tables), env=env, program=HANGING) as agent:
         for name in ("one", "two"):
-            subscriber.wait_for(f"{name}/prediction", lambda p: p["seq"] >= 5, 60)
+            subscriber.wait_for(f"{name}/prediction", lambda p: p["seq"] >= 5)
         (tmp_path / "hang-1").touch()
-        health = subscriber.wait_for("/health", lambda h: h["abandoned_threads"] == 1, 60).body
+        health = subscriber.wait_for("/health", lambda h: h["abandoned_threads"] == 1).body
         (hung,) = (name for name, p in health["pipelines"].items() if "hung" in p["drops"])
         subscriber.wait_for(
             "/health", lambda h: h["abandoned_threads"] == 1 and h["pipelines"][hung]["state"] == "ok", 60
         )
         before = len(subscriber.bodies(f"{hung}/prediction"))
-        subscriber.wait_count(f"{hung}/prediction", before + 10, 60)
+        subscriber.wait_count(f"{hung}/prediction", before + 10)
         manager.wait_for("WATCHDOG", times=len(manager.of("WATCHDOG")) + 2)
         assert agent.stop() == 0, agent.log
     for name in ("one", "two"):
@@ -106,7 +106,7 @@ def test_with_too_many_threads_that_hang_the_agent_ends_to_be_started_afresh(lin
     """Exit code 1, which systemd restarts; the last word is that of the will, with the reason."""
     tables = pipelines("one", "two") + "[supervision]\nstall_after_s = 5\nmax_abandoned = 2\n"
     with Agent(line(tables), env={"LINESIDE_TEST_HANG": str(tmp_path)}, program=HANGING) as agent:
-        subscriber.wait_for("two/prediction", lambda p: p["seq"] >= 5, 60)
+        subscriber.wait_for("two/prediction", lambda p: p["seq"] >= 5)
         for k in range(2):
             (tmp_path / f"hang-{k}").touch()
         assert agent.wait(2 * LONG_S) == 1, agent.log

@@ -61,7 +61,7 @@ def test_a_start_imports_only_what_the_first_prediction_needs(line):
             Subscriber(broker.port, "lineside/#") as subscriber,
             Agent(config, env={"PYTHONPROFILEIMPORTTIME": "1"}, program=LATE) as child,
         ):
-            subscriber.wait_count("pipeline/inspect/prediction", 2, 60)  # one may be the last start's, retained
+            subscriber.wait_count("pipeline/inspect/prediction", 2)  # one may be the last start's, retained
             child.stop()
             before, ready, _ = child.log.partition("pipeline inspect: ok")
             imported = {row.rsplit("|", 1)[-1].strip() for row in before.splitlines() if row.startswith("import time:")}
@@ -85,7 +85,7 @@ def test_after_the_start_garbage_is_looked_for_again_and_health_is_told(line, tm
             [sys.executable, "-c", script, "run", "-c", str(config)], env=environment(), stdout=out, stderr=out
         )
         try:
-            subscriber.wait_count("health", 1, 60)
+            subscriber.wait_count("health", 1)
         finally:
             child.terminate()
             child.wait(LONG_S)

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from commanding import frame, pipeline
-from deadlines import LONG_S
 
 from agent.commands.request import Refused
 from agent.commands.settings import CommandsSettings
@@ -18,7 +17,7 @@ from agent.commands.snapshot import Album, Snapshot
 from agent.pipeline.picture import jpeg
 
 
-def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=LONG_S):
+def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=60.0):
     return Snapshot(pipelines, CommandsSettings(snapshot_timeout_s=timeout_s), tmp_path, encode)
 
 
