@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from broker import Subscriber
 from clips import write_pictures
+from deadlines import LONG_S
 from line import Agent, configure, write_bundle
 
 from agent.demo import broker as demo_broker
@@ -21,16 +23,24 @@ needs_photographs = pytest.mark.skipif(
 )
 
 
-def demo(*arguments: str):
-    return subprocess.run(
-        [sys.executable, "-m", "agent", "demo", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; one that does not come to it takes its broker and its agent along, which nobody else would end."""
+    command = [sys.executable, "-m", "agent", "demo", *arguments]
+    with subprocess.Popen(
+        command,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         env={**os.environ, "NO_COLOR": "1"},
-    )
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=2 * LONG_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 @needs_photographs
