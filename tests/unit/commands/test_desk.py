@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import hypothesis.strategies as st
 import pytest
 from commanding import TOPICS, Answers, Verbs, asked, audited, clerk
+from deadlines import LONG_S
 from hypothesis import given
 
 from agent.commands.allowance import Allowance
@@ -44,13 +45,13 @@ def test_a_verb_that_hangs_holds_up_other_commands_only(tmp_path, answers, clock
 
     def hang(_arguments):
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(2 * LONG_S)
         return HoldResult(pipelines={})
 
     desk = Desk(TOPICS, clerk(tmp_path, {"pause": hang}, answers), clock=lambda: clock.now_s)
     desk.start()
     desk.put(asked("pause"))
-    assert began.wait(10)
+    assert began.wait(LONG_S)
     for n in range(WAITING + 2):
         clock.now_s += 1
         desk.put(asked("pause", {"id": str(n)}))
