@@ -15,7 +15,7 @@ from publishing import TOPICS, Links, send, status
 
 from agent.commands.audit import Audit
 from agent.commands.clerk import Clerk
-from agent.commands.desk import BURST, BUSY_BURST, BUSY_HZ, RATE_HZ, Desk
+from agent.commands.desk import BURST, BUSY_BURST, BUSY_HZ, RATE_HZ, WAITING, Desk
 from agent.core.messages import HoldResult
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import Publisher
@@ -218,11 +218,11 @@ def test_a_slow_verb_holds_up_no_prediction(tmp_path, broker, asker):
         for seq in range(200):
             send(agent.publisher, seq, event_seq=seq)
         assert [event["event_seq"] for event in events.wait_count("event", 200)] == list(range(200))
-        for _ in range(30):
+        for _ in range(WAITING + 10):
             asker.send("pause")
-        assert asker.wait("pause", 5)[-1].verdict == (False, "busy")
+        assert asker.wait("pause", BUSY_BURST)[-1].verdict == (False, "busy")
         go_on.set()
-        asker.wait("pause", 5 + 17)
+        asker.wait("pause", BUSY_BURST + BURST)
 
 
 def test_a_flood_is_refused_left_alone_and_holds_up_no_event(tmp_path):

@@ -12,6 +12,7 @@ from deadlines import LONG_S
 from hypothesis import given
 
 from agent.commands.allowance import Allowance
+from agent.commands.audit import Audit
 from agent.commands.desk import BURST, BUSY_BURST, WAITING, Desk
 from agent.core.incoming import Incoming
 from agent.core.messages import HoldResult
@@ -64,7 +65,11 @@ def test_a_verb_that_hangs_holds_up_other_commands_only(tmp_path, answers, clock
 
 def test_a_flood_is_not_looked_at(tmp_path, answers, clock):
     """A few are told; all are counted; the audit file gets a line for those that were looked at, and no more."""
-    desk = Desk(TOPICS, clerk(tmp_path, Verbs().by_name(), answers), clock=lambda: clock.now_s)
+    desk = Desk(
+        TOPICS,
+        clerk(tmp_path, Verbs().by_name(), answers, audit=Audit(tmp_path, 100_000)),
+        clock=lambda: clock.now_s,
+    )
     for n in range(10_000):
         clock.now_s += 0.0001
         desk.put(asked("pause", b"junk" * (n % 7)))
