@@ -23,20 +23,16 @@ _SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
 
-def end_with(parent: int) -> None:
-    """In a child: have the kernel end us when the thread that started us ends; it may have ended already.
-
-    Args:
-        parent: Id of the process that started us.
-    """
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the parent has ended")
-
-
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child, made of ours. One thread of OpenBLAS, as in the agent: each of them holds memory."""
     return {name: value for name, value in ours.items() if not name.startswith(_OURS)} | {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def end_with(parent: int) -> None:
+    """In a child: have the kernel end us when the thread that started us ends; it may have ended already."""
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent has ended")
 
 
 def how_it_ended(returncode: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -254,13 +255,15 @@ def test_a_model_speaks_on_its_own_topic(desk):
 
 def test_health_carries_the_figures_of_the_interval(desk):
     """Of pipelines, machine and queue."""
+    before_s = time.monotonic()
     desk.predict(2.0, 2.0, 4.0)
     report_health(desk)
+    took_s = time.monotonic() - before_s
     said = desk.publisher.last(TOPICS.health)
     assert isinstance(said, Health)
     figures = said.pipelines["inspect"]
     assert (figures.state, figures.predictions, figures.latency_p50_ms) == ("ok", 3, 2.0)
-    assert figures.rate_hz == pytest.approx(1.0, abs=0.2), "three within the 3 s that the session has lasted"
+    assert 3 / (3 + took_s) - 0.05 <= figures.rate_hz <= 1.0, "three within the 3 s that the session has lasted"
     assert figures.drops == {"overrun": 1}
     assert (said.queued_messages, said.dropped_messages, said.abandoned_threads) == (
         3,
