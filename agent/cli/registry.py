@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 app = typer.Typer(help="Make and serve a registry of models, publish to it, and say what should run where.")
+_SOON_DAYS = 60
 DirArgument = Annotated[Path, typer.Argument(help="The registry's folder.", metavar="DIR")]
 WantedArgument = Annotated[
     list[str] | None,
@@ -283,6 +284,10 @@ def status(
         )
         for each in answer["roles"]
     ]
+    for each in answer["roles"]:
+        if each["offline"] and _days_left(each["expires"]) < _SOON_DAYS:
+            output.talk(f"warning: {each['role']} must be signed again by {registry_models.minute(each['expires'])}")
+            output.talk("  next: docs/how-to/keys.md, when it is time")
     text = output.table(rows, head=("role", "version", "holds until (UTC)", "renewed by"))
     output.result(answer, text, as_json=as_json)
 
@@ -297,6 +302,13 @@ app.command()(registry_rotate.rotate)
 app.add_typer(registry_models.app, name="models")
 app.add_typer(registry_devices.app, name="devices")
 app.add_typer(registry_tokens.app, name="token")
+
+
+def _days_left(expires: str) -> float:
+    from datetime import datetime, timezone
+
+    left = datetime.fromisoformat(expires.replace("Z", "+00:00")) - datetime.now(timezone.utc)
+    return left.total_seconds() / 86400
 
 
 def _wanted(wanted: Sequence[str] | None, remove: Sequence[str] | None, *, replace: bool) -> dict[str, Any]:
