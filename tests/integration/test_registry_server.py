@@ -226,7 +226,9 @@ def test_plain_files_are_served_as_any_web_server_would(site, url):
         assert (head.status, head.headers["Content-Length"], head.data) == (200, str(len(WEIGHTS)), b"")
         site.clock.forward(hours=30)
         site.registry.refresh()
-        changed = pool.request("GET", f"{url}/metadata/timestamp.json", headers={"If-None-Match": first.headers["ETag"]})
+        changed = pool.request(
+            "GET", f"{url}/metadata/timestamp.json", headers={"If-None-Match": first.headers["ETag"]}
+        )
         assert changed.status == 200
 
 
@@ -250,7 +252,9 @@ def test_a_stranger_learns_nothing_of_a_fault_of_ours(site, url, monkeypatch):
 
     monkeypatch.setattr(type(site.registry), "models", fails)
     with urllib3.PoolManager(retries=False) as pool:
-        answer = pool.request("GET", f"{url}/api/v1/models", headers={"Authorization": f"Bearer {token(site, 'viewer')}"})
+        answer = pool.request(
+            "GET", f"{url}/api/v1/models", headers={"Authorization": f"Bearer {token(site, 'viewer')}"}
+        )
     assert answer.status == 500
     assert answer.json()["error"]["code"] == "internal"
     assert b"hunter2" not in answer.data

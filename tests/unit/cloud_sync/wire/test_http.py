@@ -7,7 +7,6 @@ import zlib
 
 import pytest
 from authority import Authority
-from broker import free_port
 from file_server import (
     FileServer,
     corrupted,
@@ -110,16 +109,6 @@ def test_http_to_another_machine_is_refused_unless_allowed(url):
 def test_https_and_this_machine_are_allowed(url):
     """Nothing is asked for until somebody reads."""
     HttpWire(url).close()
-
-
-def test_an_address_where_nobody_listens_is_not_called_slow(time):
-    """Somebody would look for a bad line."""
-    with (
-        HttpWire(f"http://127.0.0.1:{free_port()}", clock=time.clock, retries=0) as wire,
-        pytest.raises(Unreachable, match="cannot be reached") as nobody,
-    ):
-        wire.read("file", 100)
-    assert not isinstance(nobody.value, TooSlow)
 
 
 @pytest.mark.parametrize(
