@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[2]
 LONG_S = 90.0
 """Deadline of each step, on a machine that others use too."""
 _AGAIN_S = 0.3
+_TYPE_AGAIN_S = 2.0
+"""A command costs a second of a processor, and the machine is to do what is waited for."""
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _WRITE = re.compile(r"Write this as `([\w./-]+)`:$")
 
@@ -195,7 +197,7 @@ class Follower:
                 return
             if not step.again or time.monotonic() > until_s:
                 raise AssertionError(f"$ {step.text}\n{came}\nexit code {code}; the page shows: {lacks}")
-            time.sleep(_AGAIN_S)
+            time.sleep(_TYPE_AGAIN_S)
 
     def _typed(self, text: str) -> tuple[int, str]:
         assert self._shell.stdin is not None
