@@ -202,8 +202,8 @@ def export(
     output.result({"to": str(to), "versions": versions}, text, as_json=as_json)
 
 
-@app.command("enrol-token")
-def enrol_token(
+@app.command("enroll-token")
+def enroll_token(
     device: Annotated[str, typer.Argument(help="The device that may enrol once.", metavar="DEVICE")],
     days: Annotated[float, typer.Option("--days", min=0.001, max=90, help="How long it is valid.")] = 7,
     registry: RegistryOption = "",

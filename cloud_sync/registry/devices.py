@@ -75,7 +75,7 @@ def enrol(tx: Connection, content: bytes, settings: Settings, now: datetime) -> 
         if maker is None:
             raise EnrolmentRefused(
                 f"the token of {device} does not hold: it was used, is of another device, or expired",
-                hint="`lineside registry enrol-token` makes a new one",
+                hint="`lineside registry enroll-token` makes a new one",
             )
     if known is None and maker is not None:
         tokens.use_enrolment_token(tx, hashed(asked["token"]))

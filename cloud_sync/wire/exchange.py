@@ -310,4 +310,8 @@ def asked_wait_s(header: str | None) -> float:
 
 
 def _words(error: BaseException) -> str:
+    """What the system says of it; what a library wraps around that is for those who wrote it."""
+    cause = error.__cause__ if isinstance(error, NewConnectionError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
     return f"{type(error).__name__} {error}"[:200]
