@@ -59,7 +59,7 @@ def test_a_server_that_is_down_is_not_called_slow():
     """Whoever reads it looks at the server and not at the line."""
     with (
         HeldPort() as nobody,
-        pytest.raises(Unreachable, match="cannot be reached for file: Connection refused$") as refused,
+        pytest.raises(Unreachable, match=r"cannot be reached for file: Connection refused$") as refused,
     ):
         HttpWire(f"http://127.0.0.1:{nobody.number}", retries=0).read("file", 100)
     assert type(refused.value) is Unreachable
