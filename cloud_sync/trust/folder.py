@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORGET = "forget-versions-from-root"
+_PIN = "pinned-root.sha256"
 _MAX_BYTES = 8 << 20
 _MAX_NAME_BYTES = 200
 
@@ -55,6 +56,18 @@ class TrustedFolder:
         for role in roles:
             self._path(role).unlink(missing_ok=True)
         self._sync()
+
+    def pin(self) -> str | None:
+        """The digest of the pinned root that was in force before, or None where that is not known."""
+        try:
+            return (self._folder / _PIN).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def remember_pin(self, sha256: str) -> None:
+        """So that another one is noticed."""
+        if self.pin() != sha256:
+            write_atomically(self._folder / _PIN, f"{sha256}\n".encode())
 
     # Keys of timestamp or snapshot were replaced, and what is remembered of versions goes once the chain of roots has ended well
     # (specification, 5.3.11). The note is written before the root that replaces them, so that neither a power cut nor a root

@@ -75,7 +75,8 @@ class TrustedRepository:
     Args:
         folder: Where trusted metadata lies; made when it is missing.
         wire: To the registry.
-        root: The pinned root, for the first trust and as the way back when the trusted one is damaged or older. None: the folder's.
+        root: The pinned root, for the first trust and as the way back when the trusted one is damaged, older, or of another registry.
+            None: the folder's.
         now: What is out of date is so at this time; aware, UTC.
         prefix: Of metadata below the wire's address.
     """
@@ -190,7 +191,7 @@ class TrustedRepository:
     # -- the workflow, in the order of the specification ----------------------------------------------------------------------------
 
     def _first_trust(self) -> TrustedMetadataSet:
-        """5.2 and 5.3.1: the trusted root, or the pinned one where that is missing, damaged or older."""
+        """5.2 and 5.3.1: the trusted root, unless the pinned one has to take its place."""
         kept = self._folder.read(Root.type)
         trusted = None
         if kept is not None:
@@ -199,14 +200,26 @@ class TrustedRepository:
         if self._pinned is None:
             if trusted is None:
                 raise MetadataInvalid(f"{self._path} has no root that can be trusted", hint="set sync.root")
-        else:
-            pinned = _rooted(self._pinned, "the pinned root")
-            if trusted is None or trusted.root.version < pinned.root.version:
-                if trusted is not None and _is_rotated(trusted.root, pinned.root):
-                    self._folder.note_rotation(pinned.root.version)
-                self._folder.write(Root.type, self._pinned)
-                return pinned
+            return trusted
+        pinned = _rooted(self._pinned, "the pinned root")
+        digest = hashlib.sha256(self._pinned).hexdigest()
+        if trusted is None or self._is_replaced(trusted.root, pinned.root, digest):
+            if trusted is not None and _is_rotated(trusted.root, pinned.root):
+                self._folder.note_rotation(pinned.root.version)
+            self._folder.write(Root.type, self._pinned)
+            trusted = pinned
+        self._folder.remember_pin(digest)
         return trusted
+
+    def _is_replaced(self, trusted: Root, pinned: Root, digest: str) -> bool:
+        """Whether whoever is at the machine has pinned what is newer than the trusted root, or of another registry.
+
+        An older root of the same registry changes nothing: the chain from it has been gone through.
+        """
+        if trusted.version < pinned.version:
+            return True
+        is_another = self._folder.pin() not in {None, digest}
+        return is_another and not _keys(trusted, Root.type) & _keys(pinned, Root.type)
 
     def _update_root(self, trusted: TrustedMetadataSet) -> None:
         """5.3.2 to 5.3.11."""

@@ -163,7 +163,7 @@ def stalled(after: int):
 def trickling(handler, content: bytes | None) -> None:
     """A byte now and then, for ever: no read ever times out."""
     handler.send_response(200)
-    handler.send_header("Content-Length", str(1 << 20))
+    handler.send_header("Content-Length", "10000")
     handler.end_headers()
     while not handler.server.owner.released.wait(0.02):
         handler.piece(b" ")
