@@ -82,8 +82,14 @@ class BlobDiffers(Untrusted):
     retryable = True
 
 
+class ManifestInvalid(Untrusted):
+    """A manifest cannot be read, or names files that a bundle cannot have, such as one outside its folder."""
+
+    code = "manifest-invalid"
+
+
 class ManifestForeign(Untrusted):
-    """A manifest is of another model or version than was asked for, or names files outside its folder."""
+    """A manifest is of another model or version than was asked for, or not the one that its owners signed."""
 
     code = "manifest-foreign"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
@@ -41,7 +40,9 @@ def main() -> int:
 
 def run(content: bytes, say: Callable[[dict[str, Any]], None]) -> Outcome:
     """One sync by an order, from its bytes to its outcome."""
-    from cloud_sync.device.journal import Journal  # noqa: PLC0415 - the priority is lowered first
+    import sqlite3  # noqa: PLC0415 - the priority is lowered first
+
+    from cloud_sync.device.journal import Journal  # noqa: PLC0415 - likewise
     from cloud_sync.device.sync import Sync, as_ours  # noqa: PLC0415 - likewise
     from cloud_sync.device.turn import turn  # noqa: PLC0415 - likewise
     from cloud_sync.store import ModelStore  # noqa: PLC0415 - likewise

@@ -105,8 +105,9 @@ def _is_admitted(desk: Desk, journal: Journal, signer: CryptoSigner, order: Orde
     is_early = asked_at is not None and timedelta(0) <= now - read_time(asked_at) < ASK_AGAIN
     if is_early and order.enrol_token is None:
         return False
+    state = enrol(desk, journal, signer, order)
     journal.set_value(_ASKED, written(now))
-    return enrol(desk, journal, signer, order) == ADMITTED
+    return state == ADMITTED
 
 
 def _next_number(journal: Journal, now: datetime) -> int:

@@ -287,12 +287,3 @@ def test_old_versions_are_collected(device, registry):
     device.sync()
     assert (device.store.active("parts").version, device.store.previous("parts").version) == ("3", "1")
     assert len(device.store.digests()) == 2
-
-
-def test_the_child_process_says_what_it_does_and_how_it_ended(device):
-    """By JSON lines; the last one is the outcome."""
-    code, lines = device.in_child()
-    assert code == 0
-    assert [line["progress"]["what"] for line in lines[:-1]] == ["looking", "fetching", "staging"]
-    assert lines[-1]["outcome"]["state"] == "staged"
-    assert device.store.staged()["parts"].version == "1"
