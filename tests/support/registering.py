@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
-from cloud_sync import envelope, layout
+from cloud_sync import assignment, envelope, layout
 from cloud_sync.manifest import FileEntry, Manifest
 from cloud_sync.registry.registry import Registry
 from cloud_sync.registry.types import PublishRequest
 from cloud_sync.signers import signer_from_uri
+from cloud_sync.trust import TrustedRepository
+from cloud_sync.wire.folder import FolderWire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +100,14 @@ class Site:
         Registry.init(folder, offline, PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
         return cls(folder, offline, clock, Registry.open(folder, clock=clock))
 
+    def copy(self, to: Path) -> Site:
+        """The same in another place, which costs less than making one. The original is closed."""
+        shutil.copytree(self.folder, to / "registry")
+        shutil.copytree(self.offline, to / "offline")
+        clock = Clock(self.clock.now)
+        registry = Registry.open(to / "registry", clock=clock)
+        return Site(to / "registry", to / "offline", clock, registry, dict(self.owners))
+
     @property
     def public(self) -> Path:
         return self.folder / "public"
@@ -114,7 +125,14 @@ class Site:
         return owner
 
     def request(
-        self, model: str, version: str, release: int, files: dict[str, bytes], channel=None, hardware=(), min_release=None
+        self,
+        model: str,
+        version: str,
+        release: int,
+        files: dict[str, bytes],
+        channel=None,
+        hardware=(),
+        min_release=None,
     ) -> PublishRequest:
         """A version whose files are uploaded."""
         for data in files.values():
@@ -129,7 +147,9 @@ class Site:
         metadata = self.owners[model].role(self.registry.role_metadata(model), self.clock(), change=change)
         return PublishRequest(model, manifest, metadata, channel)
 
-    def publish(self, model: str, version: str, release: int, files: dict[str, bytes], channel=None, **more) -> Published:
+    def publish(
+        self, model: str, version: str, release: int, files: dict[str, bytes], channel=None, **more
+    ) -> Published:
         return self.registry.publish(self.request(model, version, release, files, channel, **more), by="ada")
 
     def yank(self, model: str, version: str) -> Yanked:
@@ -148,12 +168,12 @@ class Device:
     signer: Signer = field(default_factory=CryptoSigner.generate_ed25519)
     number: int = 0
 
-    def request(self, nonce: str, token: str | None = None, **other) -> bytes:
+    def request(self, its_nonce: str, its_token: str | None = None, **other) -> bytes:
         payload = {
             "schema": "lineside.enrol/1",
             "device": self.name,
-            "nonce": nonce,
-            "token": token,
+            "nonce": its_nonce,
+            "token": its_token,
             "key": self.signer.public_key.to_dict(),
             "profile": "generic",
             "agent_version": "0.1.0",
@@ -161,16 +181,18 @@ class Device:
         }
         return envelope.seal(payload, self.signer)
 
-    def report(self, runs: dict[str, str], events=(), **other) -> bytes:
+    def report(self, running: dict[str, str], happened=(), **other) -> bytes:
         self.number += 1
-        detail = {name: {"version": v, "digest": None, "state": "active", "reason": None} for name, v in runs.items()}
+        detail = {
+            name: {"version": v, "digest": None, "state": "active", "reason": None} for name, v in running.items()
+        }
         payload = {
             "schema": "lineside.report/1",
             "device": self.name,
             "number": self.number,
             "sent_at": "2026-12-01T06:00:00Z",
             "runs": detail,
-            "events": list(events),
+            "events": list(happened),
             "error": None,
             **other,
         }
@@ -179,3 +201,34 @@ class Device:
 
 def assignment_of(public: Path, subject: str) -> dict:
     return json.loads((public / layout.assignment(subject)).read_bytes())["signed"]
+
+
+def client(site: Site, folder: Path, public: Path | None = None) -> TrustedRepository:
+    """A device's view, brought up to date: a new one trusts the first root, a known folder goes on."""
+    public = public or site.public
+    root = (public / "metadata" / "1.root.json").read_bytes()
+    trusted = TrustedRepository(folder, FolderWire(public), root=root, now=site.clock())
+    trusted.refresh()
+    return trusted
+
+
+def seen(trusted: TrustedRepository, models) -> dict[str, dict[str, str]]:
+    """Model → version → digest of the manifest, as a device reads and verifies it."""
+    found: dict[str, dict[str, str]] = {}
+    for model in models:
+        delegation = trusted.delegation(model)
+        assert delegation is not None
+        for path in delegation.targets:
+            content = trusted.read_target(path, 1 << 20)
+            found.setdefault(model, {})[layout.of_manifest_target(path)[1]] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def accepted(site: Site, trusted: TrustedRepository, subject: str, public: Path | None = None) -> dict[str, str]:
+    """Model → version of an assignment that a device accepts."""
+    keys = assignment.read_keys(trusted.read_target(layout.ASSIGNMENT_KEYS, 1 << 20))
+    content = ((public or site.public) / layout.assignment(subject)).read_bytes()
+    found = assignment.accept(
+        content, keys=keys, subject=subject, now=site.clock(), metadata_until=trusted.timestamp_expires
+    )
+    return {model: wanted.version for model, wanted in found.assignment.models.items()}
