@@ -154,7 +154,15 @@ def minute(time: str) -> str:
 
 
 def _detail(line: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in line["detail"].items())
+    return ", ".join(f"{name} {_words(value)}" for name, value in line["detail"].items())
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "-"
+    return "-" if value is None else str(value)
 
 
 def _length(value: int | None) -> str:

@@ -77,7 +77,7 @@ def list_(
             each["role"],
             ", ".join(each["models"]) or "-",
             minute(each["created_at"]),
-            f"revoked {minute(each['revoked_at'])}" if each["revoked_at"] else minute(each["expires"] or "revoked"),
+            f"revoked {minute(each['revoked_at'])}" if each["revoked_at"] else _until(each["expires"]),
         )
         for each in answer["tokens"]
     ]
@@ -107,3 +107,7 @@ def revoke(
     with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
         answer = place.desk.ask("DELETE", f"tokens/{token}")
     output.result(answer, f"token {token} is revoked", as_json=as_json)
+
+
+def _until(expires: str | None) -> str:
+    return minute(expires) if expires else "it is revoked"
