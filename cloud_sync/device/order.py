@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cloud_sync.device.faults import OrderInvalid
 from cloud_sync.layout import is_name
@@ -82,11 +82,18 @@ class Order:
             for name in ("hardware", "in_use", "events"):
                 data[name] = tuple(data.get(name) or ())
             order = cls(**data)
-        except (ValueError, TypeError, RecursionError) as error:
+            names = [order.device, *order.models, *filter(None, order.models.values())]
+            is_sensible = (
+                order.state_dir is not None
+                and all(map(is_name, names))
+                and all(isinstance(tag, str) for tag in (*order.hardware, *order.in_use))
+                and all(isinstance(each, dict) for each in (order.runs, *order.runs.values(), *order.events))
+                and order.on_delta_failure in get_args(OnDeltaFailure)
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise OrderInvalid(f"the order of a sync cannot be read: {type(error).__name__} {error}") from error
-        names = [order.device, *order.models, *filter(None, order.models.values())]
-        if order.state_dir is None or not all(map(is_name, names)):
-            raise OrderInvalid("the order of a sync names no state directory, or what is no name")
+        if not is_sensible:
+            raise OrderInvalid("the order of a sync names no state directory, or says what makes no sense")
         return order
 
     def encode(self) -> bytes:

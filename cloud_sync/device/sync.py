@@ -89,6 +89,7 @@ class Sync:
         self._now = clock()
         self._events: list[dict[str, Any]] = []
         self._under_way: dict[str, Any] = {}
+        self._fresh: set[str] = set()
         self._fetcher = Fetcher(
             wire,
             store,
@@ -172,11 +173,13 @@ class Sync:
         finally:
             for reason in self._fetcher.take_failed_patches():
                 self._event("patch-failed", version, reason=reason)
+        self._fresh.add(version.digest)
         self._fetcher.forget(listed)
         self._event("staged", version)
 
     def _collect(self, keep: int) -> None:
-        for digest in self._store.collect(keep, self._order.digests_in_use()):
+        """What was staged just now is wanted only when all models are through."""
+        for digest in self._store.collect(keep, self._order.digests_in_use() | self._fresh):
             self._journal.note("collected", digest=digest)
 
     # -- what is told -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ assignments, which choose among them. Taking something back goes the other way r
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,12 +129,13 @@ class Edit:
         """Sign snapshot or timestamp again, even if nothing else changes."""
         self._renews.update(roles)
 
-    def sign_assignment(self, subject: str, *, before: bool = False) -> None:
+    def sign_assignment(self, subject: str, *, before: bool = False, also: Signer | None = None) -> None:
         """Sign what a subject should run, as the database has it.
 
         Args:
             subject: Which.
             before: It becomes visible before the metadata: for what is taken back.
+            also: The former key, which signs this once more.
         """
         old = versions.subject(self.tx, subject)
         expires = self.now + self.settings.assignment
@@ -144,7 +146,7 @@ class Edit:
         }
         made = Assignment(subject, old.counter + 1 if old else 1, self.now, expires, wanted)
         versions.set_subject(self.tx, subject, made.counter, made.issued_at, made.expires)
-        sealed = envelope.seal(made.as_dict(), self.signer(ASSIGNMENT))
+        sealed = _sealed(made, [self.signer(ASSIGNMENT), *([also] if also else [])])
         (self._before if before else self._after).append((layout.assignment(subject), sealed))
 
     def log(self, what: str, subject: str, **detail: Any) -> None:
@@ -203,6 +205,12 @@ class Edit:
         if info is None:
             raise StateUnreadable(f"{model} {version} is assigned and not there")
         return Wanted(layout.manifest_target(model, version), info.digest)
+
+
+def _sealed(made: Assignment, signers: list[Signer]) -> bytes:
+    envelopes = [json.loads(envelope.seal(made.as_dict(), signer)) for signer in signers]
+    signatures = [signature for sealed in envelopes for signature in sealed["signatures"]]
+    return json.dumps({**envelopes[0], "signatures": signatures}, ensure_ascii=False).encode()
 
 
 def online_key(signer: Signer, uri: str) -> files.OnlineKey:

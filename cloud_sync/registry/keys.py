@@ -71,10 +71,7 @@ def rotate_signed_by_root(edit: Edit, role: str, root_signers: Sequence[Signer],
     former = edit.payload(ROOT, Root)
     root = repository.next_root(former, edit.now + edit.settings.root, {role: [new.public_key]})
     content = repository.signed_root(root, root_signers, former)
-    try:
-        old: Signer | None = edit.signer(role)
-    except KeyUnusable:
-        old = None  # it is lost; clients that ask in the middle of this are refused once
+    old = _former(edit, role)
     if old is None:
         edit.renew(role)
     else:
@@ -91,10 +88,19 @@ def rotate_assignment(edit: Edit, targets_signer: Signer, new: Signer, uri: str)
     repository.with_target(targets, layout.ASSIGNMENT_KEYS, keys)
     set_signed_targets(edit, repository.signed(targets, [targets_signer]))
     edit.set_target(layout.ASSIGNMENT_KEYS, keys)
+    old = _former(edit, ASSIGNMENT)
     files.set_online_key(edit.tx, ASSIGNMENT, online_key(new, uri))
     for subject in versions.all_subjects(edit.tx):
-        edit.sign_assignment(subject.subject)
+        edit.sign_assignment(subject.subject, before=old is not None, also=old)
     edit.log("rotate-online", "role:assignment", key=new.public_key.keyid)
+
+
+def _former(edit: Edit, role: str) -> Signer | None:
+    """The key that is replaced; None if it is lost: clients that ask in the middle of this are refused once, then."""
+    try:
+        return edit.signer(role)
+    except KeyUnusable:
+        return None
 
 
 def refresh(edit: Edit, *, force: bool) -> Refreshed:

@@ -80,7 +80,9 @@ def test_a_download_that_is_killed_goes_on_where_it_was(tmp_path, registry):
     assert device.store.is_whole(device.store.staged()["parts"].digest)
 
 
-@pytest.mark.parametrize("order", [b"", b"[" * 100_000, b'{"state_dir": "/nowhere/at/all", "device": "press-07"}'])
+@pytest.mark.parametrize(
+    "order", [b"", b"[" * 100_000, b'{"state_dir": "/dev/null", "device": "press-07", "url": "http://127.0.0.1:1"}']
+)
 def test_an_order_that_cannot_be_carried_out_has_an_outcome_too(order):
     """The agent is told why."""
     done = subprocess.run(

@@ -114,6 +114,10 @@ def test_an_order_is_read_as_it_was_written(tmp_path):
         b'{"state_dir": "/x", "device": "../a"}',
         b'{"state_dir": "/x", "device": "a", "models": {"../b": "c"}}',
         b'{"state_dir": "/x", "device": "a", "unknown": 1}',
+        b'{"state_dir": "/x", "device": "a", "hardware": [null]}',
+        b'{"state_dir": "/x", "device": "a", "models": 3}',
+        b'{"state_dir": "/x", "device": "a", "runs": {"parts": 3}}',
+        b'{"state_dir": "/x", "device": "a", "on_delta_failure": "maybe"}',
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(content):

@@ -287,3 +287,13 @@ def test_old_versions_are_collected(device, registry):
     device.sync()
     assert (device.store.active("parts").version, device.store.previous("parts").version) == ("3", "1")
     assert len(device.store.digests()) == 2
+
+
+def test_making_room_for_one_model_costs_none_that_was_just_fetched(device, registry, monkeypatch):
+    """Old versions go, and what will be wanted when all models are through stays."""
+    registry.publish("cells", "1", {"model.tflite": b"cells"})
+    registry.assign("channel:stable", {"parts": "1", "cells": "1"})
+    device.models = {"parts": "stable", "cells": "stable"}
+    answers = iter([True, False, True])
+    monkeypatch.setattr(device.store, "has_room", lambda *_: next(answers))
+    assert device.sync().staged == {"parts": "1", "cells": "1"}

@@ -1,4 +1,4 @@
-"""A registry for each test: copied from one that was made once. What must survive a crash is proved in test_crash.py alone."""
+"""A registry for each test: copied from one that was made once. What must survive a crash is proved in tests/faults."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from registering import Site
 
 
 @pytest.fixture(autouse=True)
-def quick_disk(request, monkeypatch):
+def quick_disk(monkeypatch):
     """An fsync costs 7 ms on a loaded machine, and a change has a dozen."""
-    if "crash" not in request.node.path.name:
-        monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(scope="session")
