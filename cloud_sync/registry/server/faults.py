@@ -86,12 +86,12 @@ def status_of(error: CloudSyncError) -> int:
     return 503 if error.retryable else 400
 
 
-def ours(_: Request, error: Exception) -> Response:
+def ours(request: Request, error: Exception) -> Response:
     """Answer to an error that was raised on purpose."""
     if not isinstance(error, CloudSyncError):
         raise error
     status = status_of(error)
-    headers = {"cache-control": "no-store"}
+    headers = _headers(request)
     if status == 401:  # noqa: PLR2004 - RFC 9110, section 15.5.2
         headers["www-authenticate"] = 'Bearer realm="lineside"'
     if isinstance(error, ServerBusy):
@@ -105,18 +105,26 @@ def ours(_: Request, error: Exception) -> Response:
     return Response(body, status, headers, "application/json")
 
 
-def starlettes(_: Request, error: Exception) -> Response:
+def starlettes(request: Request, error: Exception) -> Response:
     """Answer where no route fits: there is no such path, or not by this method."""
     if not isinstance(error, HTTPException):
         raise error
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
     hint = "GET /api/v1/openapi.json lists what there is"
     body = error_body(code, str(error.detail), hint)
-    return Response(body, error.status_code, error.headers, "application/json")
+    return Response(body, error.status_code, {**(error.headers or {}), **_headers(request)}, "application/json")
 
 
 def unforeseen(request: Request, error: Exception) -> Response:
     """Answer to anything else: no word of ours about it."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     body = error_body("internal", "the registry failed at this request", "its log says more")
-    return Response(body, 500, {"cache-control": "no-store"}, "application/json")
+    return Response(body, 500, _headers(request), "application/json")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Of a failure. The rest of a body that was not read would be taken for the next request, so the connection ends with it."""
+    headers = {"cache-control": "no-store"}
+    if request.method not in ("GET", "HEAD"):
+        headers["connection"] = "close"
+    return headers
