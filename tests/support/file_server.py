@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -27,6 +27,7 @@ class FileServer:
         always: By path, what happens to all.
         posted: What was handed over, by path.
         released: Set when the server closes; who stalls waits for it.
+        sent: Bytes of content that were sent, by path.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -37,6 +38,7 @@ class FileServer:
         self.posted: dict[str, bytes] = {}
         self.released = threading.Event()
         self.sent_bytes = 0
+        self.sent: Counter[str] = Counter()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,6 +68,7 @@ class FileServer:
             def piece(self, content: bytes) -> None:
                 self.wfile.write(content)
                 server.sent_bytes += len(content)
+                server.sent[unquote(self.path[1:])] += len(content)
 
             def cut(self) -> None:
                 self.close_connection = True
