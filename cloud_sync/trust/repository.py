@@ -33,8 +33,12 @@ from cloud_sync.trust.refusals import refusals
 from cloud_sync.trust.targets import ModelDelegation, Target, delegation_of, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
+
+    from securesystemslib.signer import Key
+    from tuf.api.metadata import Role
 
     from cloud_sync.wire import Wire
 
@@ -78,16 +82,25 @@ class TrustedRepository:
         root: The pinned root, for the first trust and as the way back when the trusted one is damaged, older, or of another registry.
             None: the folder's.
         now: What is out of date is so at this time; aware, UTC.
+        root_sha256: Without `root`: the digest by which the registry's first root is known. It is fetched only when it is needed.
         prefix: Of metadata below the wire's address.
     """
 
     def __init__(
-        self, folder: Path, wire: Wire, *, root: bytes | None, now: datetime, prefix: str = layout.METADATA
+        self,
+        folder: Path,
+        wire: Wire,
+        *,
+        root: bytes | None,
+        now: datetime,
+        root_sha256: str | None = None,
+        prefix: str = layout.METADATA,
     ) -> None:
         self._path = folder
         self._folder = TrustedFolder(folder)
         self._wire = wire
         self._pinned = root
+        self._root_sha256 = root_sha256.lower() if root_sha256 is not None else None
         self._now = now
         self._prefix = prefix
         self._set: TrustedMetadataSet | None = None
@@ -197,18 +210,21 @@ class TrustedRepository:
         if kept is not None:
             with contextlib.suppress(Untrusted):
                 trusted = _rooted(kept, "the trusted root")
-        if self._pinned is None:
-            if trusted is None:
-                raise MetadataInvalid(f"{self._path} has no root that can be trusted", hint="set sync.root")
-            return trusted
-        pinned = _rooted(self._pinned, "the pinned root")
-        digest = hashlib.sha256(self._pinned).hexdigest()
-        if trusted is None or self._is_replaced(trusted.root, pinned.root, digest):
-            if trusted is not None and _is_rotated(trusted.root, pinned.root):
-                self._folder.note_rotation(pinned.root.version)
-            self._folder.write(Root.type, self._pinned)
-            trusted = pinned
-        self._folder.remember_pin(digest)
+        digest = self._root_sha256 if self._pinned is None else hashlib.sha256(self._pinned).hexdigest()
+        content = self._pinned
+        if content is None and digest is not None and (trusted is None or self._folder.pin() not in {None, digest}):
+            content = first_root(self._wire, digest, prefix=self._prefix)
+        if content is not None and digest is not None:
+            pinned = _rooted(content, "the pinned root")
+            if trusted is None or self._is_replaced(trusted.root, pinned.root, digest):
+                if trusted is not None and _is_rotated(trusted.root, pinned.root):
+                    self._folder.note_rotation(pinned.root.version)
+                self._folder.write(Root.type, content)
+                trusted = pinned
+        if trusted is None:
+            raise MetadataInvalid(f"{self._path} has no root that can be trusted", hint="set sync.root")
+        if digest is not None:
+            self._folder.remember_pin(digest)
         return trusted
 
     def _is_replaced(self, trusted: Root, pinned: Root, digest: str) -> bool:
@@ -232,6 +248,7 @@ class TrustedRepository:
             before = trusted.root
             with refusals(f"root {version}", version=RollbackRefused):
                 trusted.update_root(content)
+            _expect_distinct_keys(f"root {version}", trusted.root.keys, trusted.root.roles.values())
             if _is_rotated(before, trusted.root):
                 self._folder.note_rotation(version)
             self._folder.write(Root.type, content)
@@ -296,6 +313,8 @@ class TrustedRepository:
         content = self._fetch(role, meta.version, _limit(meta.length, Targets.type), trusted.root)
         with refusals(role, version=MetadataMixed):
             targets = trusted.update_delegated_targets(content, role, delegator)
+        if targets.delegations is not None:
+            _expect_distinct_keys(role, targets.delegations.keys, (targets.delegations.roles or {}).values())
         self._folder.write(role, content)
         self._contents[role] = content
         return targets
@@ -325,8 +344,23 @@ def _is_rotated(before: Root, after: Root) -> bool:
 
 def _keys(root: Root, role: str) -> set[str]:
     """The very keys of a role, as text: an id alone says nothing. An id without a key is nobody's."""
-    keys = (root.keys[keyid] for keyid in root.roles[role].keyids if keyid in root.keys)
-    return {repr((key.keytype, key.scheme, sorted(key.keyval.items(), key=repr))) for key in keys}
+    return {_as_text(root.keys[keyid]) for keyid in root.roles[role].keyids if keyid in root.keys}
+
+
+def _as_text(key: Key) -> str:
+    return repr((key.keytype, key.scheme, sorted(key.keyval.items(), key=repr)))
+
+
+def _expect_distinct_keys(what: str, keys: Mapping[str, Key], roles: Iterable[Role]) -> None:
+    """One key under two ids would be two of a threshold: tuf counts ids.
+
+    Raises:
+        MetadataInvalid: There is such a key.
+    """
+    for role in roles:
+        known = [_as_text(keys[keyid]) for keyid in role.keyids if keyid in keys]
+        if len(known) != len(set(known)):
+            raise MetadataInvalid(f"{what} names one key under two ids", hint="each key of a threshold is its own")
 
 
 def _children(delegations: Delegations | None, path: str) -> tuple[list[str], bool]:

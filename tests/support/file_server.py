@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 import threading
 from collections import Counter, defaultdict, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,7 @@ class FileServer:
         sent: Bytes of content that were sent, by path.
     """
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes], *, certificate: dict[str, str] | None = None) -> None:
         self.files = files
         self.requests: list[Request] = []
         self.faults = defaultdict(deque)
@@ -83,6 +84,13 @@ class FileServer:
         self._httpd = Threads(("127.0.0.1", 0), Handler)
         self._httpd.owner = self
         self.url = f"http://127.0.0.1:{self._httpd.server_port}/"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate["cert_file"], certificate["key_file"])
+            self._httpd.socket = context.wrap_socket(
+                self._httpd.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.url = self.url.replace("http:", "https:")
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self):

@@ -23,7 +23,8 @@ class TrustingDevice:
     def __init__(self, folder: Path, registry: Simulator) -> None:
         self.folder = folder
         self.registry = registry
-        self.root = registry.first_root
+        self.root: bytes | None = registry.first_root
+        self.root_sha256: str | None = None
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -35,7 +36,7 @@ class TrustingDevice:
         self._stack.close()
 
     def repository(self, *, now: datetime = NOW, wire: HttpWire | None = None) -> TrustedRepository:
-        return TrustedRepository(self.folder, wire or self.wire, root=self.root, now=now)
+        return TrustedRepository(self.folder, wire or self.wire, root=self.root, now=now, root_sha256=self.root_sha256)
 
     def refresh(self, **options) -> TrustedRepository:
         repository = self.repository(**options)

@@ -169,21 +169,37 @@ def test_a_threshold_of_signatures_is_enough_in_any_order(device, role, keys, th
         assert device.kept().get(role, 1) == 1
 
 
-def test_one_key_under_many_ids_counts_once(device):
-    """A threshold is of people."""
+def test_one_key_under_two_ids_is_not_two_of_a_threshold(device):
+    """tuf counts ids: a root that names a key twice is refused."""
     registry = device.registry
     (signer,) = registry.signers["snapshot"]
-    for keyid in ("1" * 64, "2" * 64):
-        twin = Key.from_dict(keyid, signer.public_key.to_dict())
-        registry.root.add_key(twin, "snapshot")
+    registry.root.add_key(Key.from_dict("1" * 64, signer.public_key.to_dict()), "snapshot")
     registry.root.roles["snapshot"].threshold = 2
     registry.publish("root")
-    registry.publish("snapshot")
-    content = json.loads(registry.files["metadata/2.snapshot.json"])
-    (signature,) = content["signatures"]
-    content["signatures"] += [{**signature, "keyid": "1" * 64}, {**signature, "keyid": "2" * 64}, signature]
-    registry.files["metadata/2.snapshot.json"] = json.dumps(content).encode()
-    with pytest.raises((SignatureInvalid, MetadataInvalid)):
+    with pytest.raises(MetadataInvalid, match="two ids"):
+        device.refresh()
+    assert device.kept()["root"] == 1
+
+
+def test_one_key_under_two_ids_is_not_two_owners(device):
+    """Nor in a delegation."""
+    registry = device.registry
+    registry.delegate("model.a", ["models/a/*/manifest.json"])
+    (signer,) = registry.signers["model.a"]
+    registry.targets.add_key(Key.from_dict("1" * 64, signer.public_key.to_dict()), "model.a")
+    registry.publish("model.a", "targets")
+    with pytest.raises(MetadataInvalid, match="two ids"):
+        device.refresh()
+    assert device.kept()["targets"] == 1
+
+
+def test_a_signature_that_stands_there_twice_is_not_two(device):
+    """Such metadata is none."""
+    device.registry.publish("snapshot")
+    content = json.loads(device.registry.files["metadata/2.snapshot.json"])
+    content["signatures"] *= 2
+    device.registry.files["metadata/2.snapshot.json"] = json.dumps(content).encode()
+    with pytest.raises(MetadataInvalid):
         device.refresh()
     assert device.kept()["snapshot"] == 1
 
@@ -229,6 +245,30 @@ def test_a_first_root_may_be_known_by_its_digest(fresh):
     assert first_root(fresh.wire, digest.upper()) == fresh.root
     with pytest.raises(SignatureInvalid):
         first_root(fresh.wire, "0" * 64)
+
+
+def test_a_root_known_by_its_digest_is_fetched_only_when_it_is_needed(fresh):
+    """At the first poll, and when the trusted one was spoilt."""
+    fresh.root, fresh.root_sha256 = None, hashlib.sha256(fresh.root).hexdigest()
+    fresh.refresh()
+    assert fresh.asked()[:2] == ["1.root", "2.root"]
+    fresh.refresh()
+    assert fresh.asked() == ["2.root", "timestamp"]
+    (fresh.folder / "root.json").write_bytes(b"")
+    fresh.refresh()
+    assert fresh.asked() == ["1.root", "2.root", "timestamp"]
+
+
+def test_another_registry_may_be_known_by_its_digest_too(device):
+    """The configuration names another one: the old trusted root is not in the way."""
+    for _ in range(2):
+        device.registry.rotate_root()
+    device.refresh()
+    other = Simulator()
+    with TrustingDevice(device.folder, other) as moved:
+        moved.root, moved.root_sha256 = None, hashlib.sha256(other.first_root).hexdigest()
+        moved.refresh()
+        assert moved.kept()["root"] == 1
 
 
 @pytest.mark.parametrize("spoil", [lambda root: root["signed"].pop("version"), lambda root: root.update(signatures=[])])

@@ -6,6 +6,7 @@ import hashlib
 import zlib
 
 import pytest
+from authority import Authority
 from file_server import (
     FileServer,
     corrupted,
@@ -73,7 +74,7 @@ def wire(server, time):
 @pytest.fixture
 def impatient(server, time):
     """Gives up on a line after a fifth of a second."""
-    with HttpWire(server.url, clock=time.clock, timeout_s=0.2, retries=1) as wire:
+    with HttpWire(server.url, clock=time.clock, timeout_s=0.2, retries=0) as wire:
         yield wire
 
 
@@ -132,6 +133,54 @@ def test_one_connection_serves_many_reads(server, wire):
     for _ in range(5):
         wire.read("file", 100)
     assert len(seen) == 1
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """A server with a certificate of a plant's own authority; `tmp_path/ca.pem` is the authority's."""
+    authority = Authority("plant")
+    authority.write(tmp_path / "ca.pem")
+    Authority("other").write(tmp_path / "other.pem")
+    with FileServer({"file": b"content"}, certificate=authority.issue(tmp_path, "server", host="127.0.0.1")) as server:
+        yield server
+
+
+def test_a_plants_own_authority_may_be_named(secure, tmp_path):
+    """Instead of the system's."""
+    with HttpWire(secure.url, ca_file=tmp_path / "ca.pem", retries=0) as wire:
+        assert wire.read("file", 100) == b"content"
+
+
+@pytest.mark.parametrize("known", ["other.pem", None])
+def test_a_certificate_of_a_stranger_is_refused(secure, tmp_path, known):
+    """Whoever is in the line learns nothing, also when the address is of this machine."""
+    with (
+        HttpWire(secure.url, ca_file=tmp_path / known if known else None, retries=0) as wire,
+        pytest.raises(Unreachable, match=r"(?i)certificate") as refused,
+    ):
+        wire.read("file", 100)
+    assert "certificate" in refused.value.hint
+    assert secure.requests == []
+
+
+def test_a_certificate_for_another_name_is_refused(secure, tmp_path):
+    """Well signed, for somebody else."""
+    with (
+        HttpWire(secure.url.replace("127.0.0.1", "localhost"), ca_file=tmp_path / "ca.pem", retries=0) as wire,
+        pytest.raises(Unreachable),
+    ):
+        wire.read("file", 100)
+    assert secure.requests == []
+
+
+def test_slow_data_is_too_slow_through_tls_too(secure, tmp_path):
+    """The line is cut below the encryption."""
+    secure.always["file"] = trickling_head
+    with HttpWire(secure.url, ca_file=tmp_path / "ca.pem", retries=0, timeout_s=0.3) as wire, pytest.raises(TooSlow):
+        wire.read("file", 100)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------------------
@@ -260,10 +309,11 @@ def test_a_truncated_download_goes_on_where_it_stopped(server, wire, tmp_path):
     assert [request.range for request in server.requests] == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
 
 
-def test_a_stalled_download_goes_on_where_it_stopped(server, impatient, tmp_path):
+def test_a_stalled_download_goes_on_where_it_stopped(server, time, tmp_path):
     """The line is given up."""
     server.faults["blob"].append(stalled(HALF))
-    assert _download(impatient, tmp_path) == len(CONTENT)
+    with HttpWire(server.url, clock=time.clock, timeout_s=0.5, retries=20) as wire:  # a loaded machine may stall, too
+        assert _download(wire, tmp_path) == len(CONTENT)
     assert (tmp_path / "blob").read_bytes() == CONTENT
 
 
