@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import padding
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 from securesystemslib.exceptions import Error as SecuresystemslibError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Key, Signer, SSlibKey
@@ -66,9 +67,9 @@ class EncryptedFileSigner(Signer):
         if scheme != SCHEME or secrets_handler is None:
             raise KeyUnusable(f"{priv_key_uri} needs a passphrase")
         signer = _signer_of_file(Path(path), secrets_handler(Path(path).name))
-        if signer.public_key.keyval != public_key.keyval:
+        if signer.public_key != public_key:
             raise KeyUnusable(f"{path} is another key than {public_key.keyid}")
-        return cls(CryptoSigner(signer._private_key, _sslib(public_key)))  # noqa: SLF001 - there is no other way to give it its key id
+        return cls(signer)
 
     @property
     def public_key(self) -> Key:
@@ -170,13 +171,26 @@ def key_of(keyid: str, data: dict[str, Any]) -> Key:
     """
     try:
         key = Key.from_dict(str(keyid), dict(data))
-        own = SSlibKey(key.keyid, key.keytype, key.scheme, key.keyval)._crypto_key()  # noqa: SLF001 - the only check there is
-        expected = SSlibKey.from_crypto(own, scheme=key.scheme).keyid
+        expected = _own_id(key)
     except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm, SecuresystemslibError) as error:
         raise KeyUnusable(f"key {keyid!r} cannot be used: {type(error).__name__} {error}") from error
     if expected != key.keyid:
         raise KeyUnusable(f"key {keyid!r} has the id of another key, its own is {expected}")
     return key
+
+
+def _own_id(key: Key) -> str:
+    """The id that securesystemslib computes for a key, from the key itself: not from its spelling, of which there may be several.
+
+    Raises:
+        ValueError: It is no key.
+    """
+    public = key.keyval["public"]
+    if key.keytype == "ed25519":
+        loaded: Any = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+    else:
+        loaded = load_pem_public_key(public.encode())
+    return SSlibKey.from_crypto(loaded, scheme=key.scheme).keyid
 
 
 def read_public(path: Path) -> Key:
@@ -203,12 +217,6 @@ def _signer_of_file(path: Path, passphrase: str | None) -> CryptoSigner:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyUnusable(f"{path} cannot be read: {error}", hint="is the passphrase right?") from error
     return CryptoSigner(private)
-
-
-def _sslib(key: Key) -> SSlibKey:
-    if not isinstance(key, SSlibKey):
-        raise KeyUnusable(f"{key.keyid} is no key of a file")
-    return key
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

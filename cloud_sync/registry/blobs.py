@@ -12,6 +12,7 @@ from cloud_sync import layout
 from cloud_sync.atomic import write_atomically
 from cloud_sync.errors import BlobDiffers, ContentTooLarge, Refused
 from cloud_sync.registry.errors import UnknownName, UploadOffset
+from cloud_sync.registry.files import make_folder, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,7 +123,7 @@ class FolderBlobs:
             UploadOffset: The upload has another length than `offset`.
             ContentTooLarge: It would be larger than a file may be.
         """
-        self._uploads.mkdir(parents=True, exist_ok=True)
+        make_folder(self._uploads)
         size = offset
         for piece in pieces:
             with self._held(sha256) as file:
@@ -148,7 +149,7 @@ class FolderBlobs:
         if self.has(sha256):
             self._partial(sha256).unlink(missing_ok=True)
             return
-        self._uploads.mkdir(parents=True, exist_ok=True)
+        make_folder(self._uploads)
         with self._held(sha256) as file:
             there = file.seek(0, os.SEEK_END)
             if there < length_bytes:
@@ -163,20 +164,16 @@ class FolderBlobs:
             file.flush()
             os.fsync(file.fileno())
             path = self.path(sha256)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._partial(sha256).replace(path)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)
 
     def put(self, content: bytes) -> str:
         """Take bytes in, and return their sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
         if not self.has(sha256):
             path = self.path(sha256)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_atomically(path, content)
         return sha256
 

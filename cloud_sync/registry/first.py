@@ -57,6 +57,8 @@ def make(
         root_sha256 = _fill(staging, settings, roots, targets, now, by)
         staging.chmod(0o755)  # a web server reads `public`; what is secret has a mode of its own
         staging.replace(folder)
+        files.sync_folder(folder)
+        files.sync_folder(folder.absolute().parent)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         for path in made:

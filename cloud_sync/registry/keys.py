@@ -90,8 +90,8 @@ def rotate_assignment(edit: Edit, targets_signer: Signer, new: Signer, uri: str)
     edit.set_target(layout.ASSIGNMENT_KEYS, keys)
     old = _former(edit, ASSIGNMENT)
     files.set_online_key(edit.tx, ASSIGNMENT, online_key(new, uri))
-    for subject in versions.all_subjects(edit.tx):
-        edit.sign_assignment(subject.subject, before=old is not None, also=old)
+    for subject, _ in versions.expiries(edit.tx):
+        edit.sign_assignment(subject, before=old is not None, also=old)
     edit.log("rotate-online", "role:assignment", key=new.public_key.keyid)
 
 
@@ -113,16 +113,17 @@ def refresh(edit: Edit, *, force: bool) -> Refreshed:
         edit.renew(SNAPSHOT)
     if timestamp:
         edit.renew(TIMESTAMP)
-    subjects = versions.all_subjects(edit.tx)
-    due = tuple(entry.subject for entry in subjects if _is_due(entry.expires, settings.assignment, edit.now))
+    subjects = versions.expiries(edit.tx)
+    due = tuple(name for name, until in subjects if _is_due(until, settings.assignment, edit.now))
     for subject in due:
         edit.sign_assignment(subject)
     halves = [
         (edit.now + settings.snapshot if snapshot else expires[SNAPSHOT]) - settings.snapshot / 2,
         (edit.now + settings.timestamp if timestamp else expires[TIMESTAMP]) - settings.timestamp / 2,
         *(
-            (edit.now + settings.assignment if entry.subject in due else entry.expires) - settings.assignment / 2
-            for entry in subjects
+            (edit.now if _is_due(until, settings.assignment, edit.now) else until - settings.assignment)
+            + settings.assignment / 2
+            for _, until in subjects
         ),
     ]
     return Refreshed(timestamp, snapshot, due, min(halves))

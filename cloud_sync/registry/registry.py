@@ -10,6 +10,7 @@ All methods may raise `StateUnreadable` and OSError.
 from __future__ import annotations
 
 import secrets
+import threading
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from cloud_sync.registry.blobs import FolderBlobs
 from cloud_sync.registry.comparing import compare
 from cloud_sync.registry.edit import ASSIGNMENT, Edit
 from cloud_sync.registry.errors import StateUnreadable, UnknownName
-from cloud_sync.registry.files import remove_leftovers, write_all
+from cloud_sync.registry.files import remove_abandoned, remove_leftovers, write_all
 from cloud_sync.registry.lock import Turn
 from cloud_sync.registry.repository import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Root, Targets
 from cloud_sync.registry.settings import Settings
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 
 _TURN = "registry.lock"
 _MOST_HISTORY = 100_000
+_ABANDONED_AFTER = timedelta(days=7)
+"""For uploads, which a publisher may go on with, and for what a killed process left behind."""
 
 
 def utc_now() -> datetime:
@@ -139,6 +142,7 @@ class Registry:
         self._database = database
         self._clock = clock
         self._turn = Turn(folder / _TURN)
+        self._patching = threading.Lock()  # old and new files lie in memory for it: one at a time
 
     def close(self) -> None:
         """Let go of the database. May be called twice."""
@@ -222,11 +226,14 @@ class Registry:
         with self._looking(by) as edit:
             checked = models.check_publish(edit, request, self.blobs)
             olds = patches.sources(edit.tx, request.model, request.channel, self.settings.patch_sources)
-        count = patches.make(self.blobs, self.public, olds, checked.manifest, self.settings)
+        with self._patching:
+            count = patches.make(self.blobs, self.public, olds, checked.manifest, self.settings)
         with self._change(by) as edit:
             checked = models.check_publish(edit, request, self.blobs)
             models.publish(edit, request, checked)
-        return Published(self.version(request.model, checked.version), request.channel, count)
+            least = repository.min_release(checked.role.signed)
+            below = tuple(versions.wanting_less(edit.tx, request.model, least))
+        return Published(self.version(request.model, checked.version), request.channel, count, below)
 
     def yank(self, model: str, version: str, metadata: bytes, *, by: str) -> Yanked:
         """Take a version back. Channels and devices that were assigned it return to the one before, where that may run.
@@ -356,11 +363,15 @@ class Registry:
     def refresh(self, *, force: bool = False) -> Refreshed:
         """Sign again what has less than half of its lifetime left: timestamp, snapshot, assignments. For a job; cheap when there is nothing.
 
+        Uploads that nobody went on with for a week are removed.
+
         Args:
             force: Sign timestamp and snapshot again in any case.
         """
         with self._change("refresh") as edit:
-            return keys.refresh(edit, force=force)
+            done = keys.refresh(edit, force=force)
+        remove_abandoned(self.folder, self.public, _ABANDONED_AFTER)
+        return done
 
     def expiries(self) -> list[Expiry]:
         """How long each role's metadata holds, the first to expire first."""

@@ -78,11 +78,13 @@ class Published:
 
     Attributes:
         patches: Number of patches that were kept, compressed wholes included.
+        below_min_release: Subjects that still name a version which the owners do not allow any more; their devices keep what they have.
     """
 
     version: VersionInfo
     channel: str | None
     patches: int
+    below_min_release: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from cloud_sync.registry.errors import RegistryBusy, StateUnreadable
 from cloud_sync.registry.state import schema
@@ -43,7 +43,7 @@ class Database:
         self._path = path
         if not make and not path.is_file():
             raise StateUnreadable(f"{path} is not there", hint="`lineside registry init` makes a registry")
-        self._engine = create_engine(URL.create("sqlite", database=str(path)))
+        self._engine = create_engine(URL.create("sqlite", database=str(path)), max_overflow=-1)  # one a thread
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
         try:
@@ -63,9 +63,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One state, however many questions are asked."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+        """One state, however many questions are asked.
+
+        Raises:
+            StateUnreadable: The disk fails.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise self._failed(error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -73,14 +80,21 @@ class Database:
 
         Raises:
             RegistryBusy: Another process writes for too long.
+            StateUnreadable: The disk is full, or fails.
         """
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
-            try:
-                transaction = connection.begin()
-            except DatabaseError as error:
-                raise RegistryBusy(f"{self._path} is held by another process: {error.orig}") from error
-            with transaction:
-                yield connection
+        try:
+            with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
+                try:
+                    transaction = connection.begin()
+                except DatabaseError as error:
+                    raise RegistryBusy(f"{self._path} is held by another process: {error.orig}") from error
+                with transaction:
+                    yield connection
+        except OperationalError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OperationalError) -> StateUnreadable:
+        return StateUnreadable(f"{self._path} takes no change: {error.orig}", hint="is the disk full, or read-only?")
 
     def _make(self) -> None:
         with self.writing() as tx:

@@ -98,6 +98,24 @@ def all_subjects(tx: Connection) -> list[SubjectInfo]:
     return [_subject(tx, row) for row in tx.execute(select(subjects).order_by(subjects.c.subject)).all()]
 
 
+def expiries(tx: Connection) -> list[tuple[str, datetime]]:
+    """When each assignment expires."""
+    rows = tx.execute(select(subjects.c.subject, subjects.c.expires).order_by(subjects.c.subject))
+    return [(row.subject, parsed(row.expires)) for row in rows]
+
+
+def wanting_less(tx: Connection, model: str, release: int) -> list[str]:
+    """Subjects that name a version of the model below this release."""
+    same = (versions.c.model == wanted.c.model) & (versions.c.version == wanted.c.version)
+    rows = tx.execute(
+        select(wanted.c.subject)
+        .join(versions, same)
+        .where(wanted.c.model == model, versions.c.release < release)
+        .order_by(wanted.c.subject)
+    )
+    return list(rows.scalars())
+
+
 def set_subject(tx: Connection, name: str, counter: int, issued_at: datetime, expires: datetime) -> None:
     """Remember that an assignment was signed."""
     values = {"counter": counter, "issued_at": iso(issued_at), "expires": iso(expires)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import stat
 import subprocess
 
 import pytest
+from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.errors import Refused
@@ -79,6 +81,24 @@ def test_a_key_under_the_id_of_another_is_refused():
     assert decode_public(encode_public(one)) == one
     with pytest.raises(KeyUnusable):
         key_of(other.keyid, one.to_dict())
+
+
+def test_a_key_in_another_spelling_is_no_second_key():
+    """Capital letters have an id of their own, and would be the same key."""
+    key = CryptoSigner.generate_ed25519().public_key
+    spelled = {**key.to_dict(), "keyval": {"public": key.keyval["public"].upper()}}
+    keyid = hashlib.sha256(
+        encode_canonical({k: spelled[k] for k in ("keytype", "scheme", "keyval")}).encode()
+    ).hexdigest()
+    with pytest.raises(KeyUnusable):
+        key_of(keyid, spelled)
+
+
+@pytest.mark.parametrize("kind", [CryptoSigner.generate_ecdsa, CryptoSigner.generate_rsa])
+def test_other_kinds_of_keys_are_taken(kind):
+    """As tokens and key services have them."""
+    key = kind().public_key
+    assert key_of(key.keyid, key.to_dict()) == key
 
 
 @pytest.mark.parametrize(

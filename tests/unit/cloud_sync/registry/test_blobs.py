@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 
 import pytest
@@ -80,3 +81,15 @@ def test_two_who_upload_the_same_file_do_not_mix_it(blobs):
     for thread in threads:
         thread.join(timeout=60)
     assert blobs.open(SHA256).read() == b"".join(pieces)
+
+
+def test_uploads_that_nobody_goes_on_with_are_removed(site):
+    """After a week; younger ones and whole files stay."""
+    blobs = site.registry.blobs
+    whole, old, young = blobs.put(b"whole"), SHA256, "a" * 64
+    for sha256 in (old, young):
+        blobs.append(sha256, 0, [b"x"])
+    os.utime(site.folder / "uploads" / f"{old}.partial", (0, 0))
+    os.utime(blobs.path(whole), (0, 0))
+    site.registry.refresh()
+    assert (blobs.offset(old), blobs.offset(young), blobs.has(whole)) == (0, 1, True)

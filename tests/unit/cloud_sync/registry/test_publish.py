@@ -306,3 +306,11 @@ def test_adding_a_model_needs_the_targets_key(site):
     with pytest.raises(SignatureInvalid):
         site.registry.add_model("press", owner.keys, owner.signers[0], by="mallory")
     assert site.registry.models() == []
+
+
+def test_who_is_left_below_min_release_is_told_to_the_publisher(solar):
+    """Their devices keep what they run, and would wait for ever unnoticed."""
+    assert solar.publish("solar-cell", "1.1.0", 2, FILES, "canary", min_release=2).below_min_release == (
+        "channel:stable",
+    )
+    assert solar.publish("solar-cell", "1.2.0", 3, FILES, "stable").below_min_release == ()
