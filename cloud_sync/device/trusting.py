@@ -42,11 +42,12 @@ def open_trusted(
     """
     from cloud_sync.trust import TrustedRepository  # noqa: PLC0415 - tuf takes its time to load
 
-    root = _root(order, wire, folder)
+    root = _root(order)
+    by_digest = order.root_sha256
     keys = timestamp_keys(folder)
     floor = journal.clock_floor(keys)
     now = max(clock(), BUILT_AT, floor or BUILT_AT)
-    repository = TrustedRepository(folder, wire, root=root, now=now)
+    repository = TrustedRepository(folder, wire, root=root, now=now, root_sha256=by_digest)
     try:
         repository.refresh()
     except MetadataExpired:
@@ -54,7 +55,7 @@ def open_trusted(
             raise
         now = max(clock(), BUILT_AT)
         journal.note("clock-floor-forgotten", floor=str(floor))
-        repository = TrustedRepository(folder, wire, root=root, now=now)
+        repository = TrustedRepository(folder, wire, root=root, now=now, root_sha256=by_digest)
         repository.refresh()
     return repository, now
 
@@ -68,13 +69,9 @@ def timestamp_keys(folder: Path) -> str:
         return ""
 
 
-def _root(order: Order, wire: Wire, folder: Path) -> bytes | None:
-    """The pinned root; None where the trusted one is all there is."""
-    from cloud_sync.trust import first_root  # noqa: PLC0415 - see above
-
-    if order.root_path is not None:
-        with order.root_path.open("rb") as file:
-            return file.read(_MAX_ROOT_BYTES)
-    if order.root_sha256 is not None and not (folder / _ROOT).exists():
-        return first_root(wire, order.root_sha256)
-    return None
+def _root(order: Order) -> bytes | None:
+    """The pinned root; None where there is no file of it."""
+    if order.root_path is None:
+        return None
+    with order.root_path.open("rb") as file:
+        return file.read(_MAX_ROOT_BYTES)

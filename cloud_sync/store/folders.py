@@ -46,6 +46,7 @@ def settle(draft: Path, place: Path, staging: Path) -> None:
     move_aside(place, staging)
     draft.rename(place)
     sync_folder(place.parent)
+    sync_folder(draft.parent)  # a name that moves is sure in its new folder when it is gone from the old one
 
 
 def move_aside(place: Path, staging: Path) -> Path | None:
