@@ -196,6 +196,9 @@ def publish(
         ("hardware", ", ".join(version["hardware"]) or "any"),
         ("uploaded", f"{sent} of {version['size_bytes'] / 1e6:.2f} MB"),
     ]
+    rows += [
+        ("too old", f"{subject} names a version below min release") for subject in done.answer["below_min_release"]
+    ]
     output.result(data, output.table(rows), as_json=as_json)
 
 

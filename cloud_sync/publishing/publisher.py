@@ -141,7 +141,7 @@ class Publisher:
                     hint="run the same command again: it says so if it was",
                 ) from lost
             if there.get("digest") == digest and there.get("state") == "published":
-                return {"version": there, "channel": body["channel"], "patches": 0}
+                return {"version": there, "channel": body["channel"], "patches": 0, "below_min_release": []}
             raise
 
 

@@ -17,7 +17,7 @@ class Serving:
     def __init__(self, registry, limits=None):
         self._app = make_app(registry, limits)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(self._app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(self._app, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=5)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run)
 

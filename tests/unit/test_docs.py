@@ -70,11 +70,12 @@ def fault_of(line: str) -> str | None:
     words = [word for word in words[:end] if word != "…"]
     if words in (["--version"], ["--help"]):
         return None
-    command = COMMANDS.get(tuple(words[:2])) or COMMANDS.get(tuple(words[:1]))
+    command = next((found for n in (3, 2, 1) if (found := COMMANDS.get(tuple(words[:n])))), None)
     if command is None:
-        return f"no command {words[:2]}"
+        return f"no command {words[:3]}"
     options = {name: option for option in command.parameters for name in option.names}
-    room = sum(not parameter.names for parameter in command.parameters)
+    arguments = [parameter for parameter in command.parameters if not parameter.names]
+    room = 99 if any((argument.value or "").endswith("…") for argument in arguments) else len(arguments)
     rest = iter(words[len(command.words) :])
     for word in rest:
         if word.startswith("-"):

@@ -77,6 +77,7 @@ def make_app(registry: Registry, limits: Limits | None = None) -> Starlette:
         exception_handlers={
             CloudSyncError: faults.ours,
             HTTPException: faults.starlettes,
+            OSError: faults.disks,
             Exception: faults.unforeseen,
         },
         lifespan=life,

@@ -60,7 +60,12 @@ def _publish(call: Call) -> m.Published:
     body = call.body
     request = PublishRequest(call.path["model"], body.manifest.encode(), body.metadata.encode(), body.channel)
     done = call.registry.publish(request, by=call.by)
-    return m.Published(version=_version_of(done.version), channel=done.channel, patches=done.patches)
+    return m.Published(
+        version=_version_of(done.version),
+        channel=done.channel,
+        patches=done.patches,
+        below_min_release=list(done.below_min_release),
+    )
 
 
 def _yank(call: Call) -> m.Yanked:

@@ -5,6 +5,7 @@ What we raised on purpose is told as it is. Of anything else a stranger learns t
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -113,6 +114,15 @@ def starlettes(request: Request, error: Exception) -> Response:
     hint = "GET /api/v1/openapi.json lists what there is"
     body = error_body(code, str(error.detail), hint)
     return Response(body, error.status_code, {**(error.headers or {}), **_headers(request)}, "application/json")
+
+
+def disks(request: Request, error: Exception) -> Response:
+    """Answer where there is no room for what was sent; what else a disk does is unforeseen."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    log.error("%s %s: the disk is full", request.method, request.url.path)
+    body = error_body("disk-full", "the registry's disk is full", "ask who runs it; nothing was changed")
+    return Response(body, 507, _headers(request), "application/json")
 
 
 def unforeseen(request: Request, error: Exception) -> Response:

@@ -132,6 +132,8 @@ class Published(Message):
     channel: str | None
     patches: int
     """Patches that were made, compressed wholes included."""
+    below_min_release: list[str]
+    """Subjects that name a version which the owners do not allow any more; their devices keep what they have."""
 
 
 class Yanked(Message):

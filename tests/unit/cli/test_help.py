@@ -24,6 +24,8 @@ COMMANDS = [
     "model inspect",
     "model pack",
     "model verify",
+    "registry",
+    "registry publish",
 ]
 HEAVY = {
     "cv2",

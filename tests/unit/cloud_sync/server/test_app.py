@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import re
@@ -157,8 +158,15 @@ def test_an_upload_is_handed_on_as_it_arrives_and_completed_at_its_end(app, regi
     assert answer.json == {"sha256": HEX, "offset": len(content), "complete": True}
 
 
-def test_a_stranger_learns_nothing_of_a_fault_of_ours(app, registry, caplog):
-    """The log learns all of it."""
+def test_a_full_disk_is_said(app, registry):
+    """It is nobody's fault who asks, and passes."""
+    registry.fails = OSError(errno.ENOSPC, "No space left on device")
+    answer = ask(app, "GET", "/api/v1/models", headers=VIEWER)
+    assert (answer.status, answer.json["error"]["code"]) == (507, "disk-full")
+
+
+def test_the_log_learns_all_of_a_fault_of_ours(app, registry, caplog):
+    """What a stranger learns is nothing; see the tests over a socket."""
     registry.fails = RuntimeError("password hunter2 in /srv/registry")
 
     async def one():
