@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -30,6 +31,7 @@ from agent.jobs import Jobs
 from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
+from agent.models.stored import store_in, told
 from agent.models.trial import Prover
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
@@ -42,17 +44,20 @@ from agent.service import Service
 from agent.spool.desk import SpoolDesk
 from agent.spool.spool import Spool
 from agent.supervisor import Supervisor
+from agent.sync.desk import SyncDesk
 from agent.telemetry.clock import KernelClock
 from agent.telemetry.systemd import Notifier
 from agent.wiring import wire_pipelines, wire_source
+from device_profiles import detect
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
     from agent.core.incoming import Incoming
-    from agent.core.messages import AgentState
+    from agent.core.messages import AgentState, ModelVersion
     from agent.core.supervision import Plan
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
+    from agent.sync.job import SyncJob
 
 log = logging.getLogger("lineside.app")
 
@@ -101,12 +106,15 @@ class App:
         self._reporter = Reporter(
             self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir, clock=clock
         )
+        self._store = store_in(device.state_dir) if settings.syncs else None
+        prover = Prover(device.state_dir)
         self._shelf = ModelShelf(
             settings.models,
             settings.runtime,
-            Prover(device.state_dir),
+            prover,
+            store=self._store,
             streams=len(settings.pipelines),
-            on_version=self._reporter.model,
+            on_version=self._version_told,
             on_finding=self._reporter.finding,
         )
         read = {pipeline.source for pipeline in settings.pipelines.values()}
@@ -126,6 +134,7 @@ class App:
             once=once,
             patience=_patience(settings),
         )
+        self._sync = self._make_sync(prover)
         self._desk = make_desk(
             settings.commands,
             self._pipelines,
@@ -135,6 +144,7 @@ class App:
             answer=self._publisher.answer,
             on_note=self._reporter.note,
             jpeg=jpeg,
+            nudge=None if self._sync is None or settings.sync.url is None else self._sync.ask_politely,
         )
         self._reporter.commands = self._command_counts
         self._caretaker = Caretaker(
@@ -148,7 +158,35 @@ class App:
         self._last_word: AgentState = "stopped"
         self._jobs = Jobs()
         self._control = ControlServer(
-            device.state_dir, {"status": lambda _: self.status(), **SpoolDesk(self._spool).answers()}
+            device.state_dir,
+            {
+                "status": lambda _: self.status(),
+                **SpoolDesk(self._spool).answers(),
+                **SyncDesk(self._sync, self._model_states).answers(),
+            },
+        )
+
+    def _make_sync(self, prover: Prover) -> SyncJob | None:
+        """What brings new versions, where they may come."""
+        settings, device = self._settings, self._settings.device
+        if self._store is None:
+            return None
+        from agent.sync.assembly import make_job  # noqa: PLC0415 - an agent without a registry does without
+
+        return make_job(
+            settings.sync,
+            settings.runtime,
+            settings.models,
+            self._pipelines,
+            store=self._store,
+            shelf=self._shelf,
+            prover=prover,
+            device=device.id,
+            profile=detect().profile.name if device.profile == "auto" else device.profile,
+            state_dir=device.state_dir,
+            agent_version=__version__,
+            on_candidate=self._reporter.candidate,
+            on_degraded=self._reporter.sync,
         )
 
     def run(self) -> int:
@@ -250,6 +288,8 @@ class App:
     def _settle(self) -> None:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
+        if self._sync is not None and not self._once:
+            self._sync.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
         gc.freeze()
         gc.enable()
@@ -275,6 +315,8 @@ class App:
         self._service.stopping(grace_s)
         self._jobs.close()
         self._desk.close()
+        if self._sync is not None:
+            self._sync.stop()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -282,6 +324,8 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        if self._sync is not None:
+            self._sync.close()
         self._report_health()
         undelivered = self._publisher.stop(self._reporter.status(self._last_word), max(0.5, until_s - time.monotonic()))
         self._spool.close()
@@ -316,6 +360,23 @@ class App:
             self._worked.add(pipeline.name)
         self._reporter.pipeline(pipeline)
         self._wake.set()
+
+    def _version_told(self, name: str, version: ModelVersion) -> None:
+        registry, before = self._settings.models[name].registry, None
+        if registry is not None and self._store is not None:
+            before = self._store.previous(registry)
+        previous = None if before is None else told(before, "previous", None)
+        self._reporter.model(name, version, None if previous and previous.digest == version.digest else previous)
+
+    def _model_states(self) -> dict[str, Any]:
+        """Of the models that come from a registry, for `lineside sync status`."""
+        known = {name: asdict(state) for name, state in self._reporter.models().items()}
+        nothing = {"active": None, "candidate": None, "previous": None}
+        return {
+            name: {"registry": model.registry, **{key: known.get(name, nothing)[key] for key in nothing}}
+            for name, model in self._settings.models.items()
+            if model.registry is not None
+        }
 
     def _link_changed(self, link: LinkState) -> None:
         self._reporter.link(link)

@@ -66,6 +66,7 @@ class Reporter:
         self._machine: Machine | None = None
         self._sources: dict[str, SourceState] = {}
         self._models: dict[str, ModelState] = {}
+        self._candidates: dict[str, ModelVersion | None] = {}
         self.reasons = Reasons(self._health_changed)
         self.notes = Reasons(self._health_changed)
         self.commands: Callable[[], dict[str, int]] = dict
@@ -114,28 +115,57 @@ class Reporter:
         else:
             self.reasons.clear(f"source/{name}")
 
-    def model(self, name: str, version: ModelVersion) -> None:
-        """A model came to be active, or was rejected."""
+    def model(self, name: str, version: ModelVersion, previous: ModelVersion | None = None) -> None:
+        """A model came to be active, or was rejected. A candidate that was rejected stays to be seen beside another that is active.
+
+        Args:
+            name: Of its table.
+            version: Active, or rejected and none active.
+            previous: What was active before it, and can be again.
+        """
         active = version.state == "active"
-        message = ModelState(
-            device=self._topics.device,
-            session=self._session,
-            model=name,
-            since=now_text(),
-            active=version if active else None,
-            candidate=None if active else version,
-            previous=None,
-        )
-        self._models[name] = message
-        self._publisher.announce(self._topics.model_state(name), message)
+        candidate = self._candidates.get(name)
+        if active and candidate is not None and candidate.digest == version.digest:
+            candidate = None
+        self._say_model(name, version if active else None, candidate if active else version, previous)
+        self.reasons.clear(f"model/{name}/previous-works")
         if active:
             self.reasons.clear(f"model/{name}")
         else:
             self.reasons.set(f"model/{name}", f"model {name} was refused: {version.reason}")
 
+    def candidate(self, name: str, version: ModelVersion) -> None:
+        """A version is on its way to be active, or was rejected on it. What is active goes on."""
+        now = self._models.get(name)
+        active, previous = (None, None) if now is None else (now.active, now.previous)
+        self._say_model(name, active, version, previous)
+
+    def _say_model(
+        self, name: str, active: ModelVersion | None, candidate: ModelVersion | None, previous: ModelVersion | None
+    ) -> None:
+        message = ModelState(
+            device=self._topics.device,
+            session=self._session,
+            model=name,
+            since=now_text(),
+            active=active,
+            candidate=candidate,
+            previous=previous,
+        )
+        self._candidates[name], self._models[name] = candidate, message
+        self._publisher.announce(self._topics.model_state(name), message)
+
+    def models(self) -> dict[str, ModelState]:
+        """What was last said of each model."""
+        return self._models.copy()
+
+    def sync(self, sentence: str | None) -> None:
+        """Why the sync makes the agent degraded; None when it does not."""
+        self.reasons.tell("sync", sentence)
+
     def finding(self, model: str, finding: Finding) -> None:
-        """Something about a model that a person should know; a lost delegate makes the agent degraded."""
-        if finding.code in ("delegate-unavailable", "no-xnnpack"):
+        """Something about a model that a person should know; a lost delegate makes the agent degraded, and a version that is not the one that should work."""
+        if finding.code in ("delegate-unavailable", "no-xnnpack", "previous-works"):
             self.reasons.set(f"model/{model}/{finding.code}", f"model {model}: {finding.message}")
 
     def pipeline(self, runner: PipelineRunner) -> None:

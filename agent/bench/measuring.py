@@ -34,9 +34,9 @@ from agent.core.errors import LinesideError, NotTrusted
 from agent.core.times import new_id
 from agent.lock import holder
 from agent.memory import forget_free
-from agent.models.bundle import open_model
 from agent.models.interpreter import runtime_version
 from agent.models.shelf import ModelShelf, execution
+from agent.models.stored import open_any, store_in
 from agent.models.trial import Prover
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
@@ -110,6 +110,7 @@ class _Bench:
             settings.models,
             settings.runtime,
             self._prover,
+            store=store_in(settings.device.state_dir) if settings.syncs else None,
             streams=len(settings.pipelines),
             on_version=lambda _name, _version: None,
             on_finding=lambda name, finding: self._told.append(_of(name, finding)),
@@ -165,7 +166,7 @@ class _Bench:
         settings, runtime = self._settings.models[name], self._settings.runtime
         version: str | None = None
         try:
-            bundle = open_model(name, settings)
+            bundle = open_any(name, settings, self._settings.device.state_dir)
             version = bundle.spec.version
             pipeline = next(each for each in self._pipelines.values() if each.model == name)
             bare, other = compare(
@@ -214,7 +215,7 @@ class _Bench:
 
     def _bare_loop(self, pipeline: PipelineSettings, picture: npt.NDArray[np.uint8]) -> BareLoop:
         name = pipeline.model
-        file = open_model(name, self._settings.models[name]).model
+        file = open_any(name, self._settings.models[name], self._settings.device.state_dir).model
         return BareLoop(file, self._how(name), self._input(pipeline, picture))
 
     def _how(self, model: str) -> Execution:

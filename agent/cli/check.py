@@ -31,10 +31,12 @@ def check(
     loaded = load(config)
     findings = list(loaded.findings)
     if loaded.settings is not None and not quick:
-        from agent.diagnosis.configuration import model_findings, mqtt_findings, source_findings
+        from agent.diagnosis.configuration import model_findings, mqtt_findings, source_findings, sync_findings
 
         findings += [
-            finding for look in (mqtt_findings, source_findings, model_findings) for finding in look(loaded.settings)
+            finding
+            for look in (mqtt_findings, sync_findings, source_findings, model_findings)
+            for finding in look(loaded.settings)
         ]
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)

@@ -8,7 +8,7 @@ from agent.commands.audit import Audit
 from agent.commands.clerk import Clerk
 from agent.commands.desk import Desk
 from agent.commands.snapshot import Snapshot
-from agent.commands.verbs import Pause, Set
+from agent.commands.verbs import Pause, Set, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +34,7 @@ def make_desk(
     answer: Callable[[CommandAck, bytes | None], None],
     on_note: Callable[[str, str | None], None],
     jpeg: Callable[[npt.NDArray[np.uint8]], bytes],
+    nudge: Callable[[], tuple[int, bool]] | None = None,
 ) -> Desk:
     """A desk that obeys the verbs that are allowed; it is not started yet.
 
@@ -46,12 +47,14 @@ def make_desk(
         answer: See `Clerk`.
         on_note: See `agent.commands.verbs.Pause`.
         jpeg: See `agent.commands.snapshot.Snapshot`.
+        nudge: See `agent.commands.verbs.Sync`.
     """
     known: dict[str, Verb] = {
         "pause": Pause(pipelines, on_note),
         "resume": Pause(pipelines, on_note, resume=True),
         "snapshot": Snapshot(pipelines, settings, state_dir, jpeg),
         "set": Set(pipelines, on_note),
+        "sync": Sync(nudge),
     }
     clerk = Clerk(
         topics,

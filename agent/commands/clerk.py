@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from agent.commands.audit import Audit
     from agent.commands.request import Request
-    from agent.commands.verbs import Verb
+    from agent.commands.verbs import Result, Verb
     from agent.core.incoming import Incoming
-    from agent.core.messages import HoldResult, SetResult, SnapshotResult
     from agent.core.topics import Topics
 
 log = logging.getLogger("lineside.commands")
@@ -114,7 +113,7 @@ class Clerk:
             return request
         return Refusal(request.id, "failed", f"the audit file cannot be written: {self._audit_fault}")
 
-    def _do(self, request: Request) -> HoldResult | SetResult | SnapshotResult | Refusal:
+    def _do(self, request: Request) -> Result | Refusal:
         try:
             result = self._verbs[request.verb](request.arguments)
         except Refused as error:
@@ -156,7 +155,7 @@ class Clerk:
         self,
         incoming: Incoming,
         verb: str,
-        result: HoldResult | SetResult | SnapshotResult | Refusal,
+        result: Result | Refusal,
         name: str | None = None,
     ) -> None:
         refusal = result if isinstance(result, Refusal) else None
@@ -174,7 +173,7 @@ class Clerk:
         self._answer(ack, incoming.correlation)
 
 
-def _outcome(result: HoldResult | SetResult | SnapshotResult | Refusal) -> tuple[str, dict[str, object]]:
+def _outcome(result: Result | Refusal) -> tuple[str, dict[str, object]]:
     """What the second line of a command says."""
     if isinstance(result, Refusal):
         return result.reason, {"message": result.message}

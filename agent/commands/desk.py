@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lineside.commands")
 
-WAITING = 16
-"""Commands that wait while one is obeyed."""
-RATE_HZ, BURST = 5.0, 20
+WAITING = 100
+"""Commands that wait while one is obeyed; little of each is kept (`agent.mqtt.inlet`), so this is 25 MB at the very most."""
+RATE_HZ, BURST = 5.0, 100
 """Commands a second that are looked at, and how many at once."""
 BUSY_HZ, BUSY_BURST = 1.0, 5
 """Of the others, how many are told so."""

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from agent.commands.request import Refused, only, shown, text
-from agent.core.messages import HoldResult, SetResult
+from agent.core.messages import HoldResult, SetResult, SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from agent.core.messages import SnapshotResult
     from agent.pipeline.runner import PipelineRunner
 
+    Result = HoldResult | SetResult | SnapshotResult | SyncResult
+    """What a verb came to."""
+
 
 class Verb(Protocol):
     """One thing that may be asked."""
 
-    def __call__(self, arguments: Mapping[str, object]) -> HoldResult | SetResult | SnapshotResult:
+    def __call__(self, arguments: Mapping[str, object]) -> Result:
         """Do it.
 
         Raises:
@@ -100,6 +103,26 @@ class Set:
         said = ", ".join(f"{key} = {value:g}" for key, value in sorted(changes.items()))
         self._on_note(f"set/{name}", f"pipeline {name} decides by {said}, set by command" if said else None)
         return SetResult(pipeline=name, set=changes)
+
+
+class Sync:
+    """`sync` has the registry looked at now, or as soon as the maintenance window opens: who may publish commands cannot open it."""
+
+    def __init__(self, nudge: Callable[[], tuple[int, bool]] | None) -> None:
+        """Store.
+
+        Args:
+            nudge: Asks for a look; gives its number, and whether it waits for the window. None where there is nothing to look at.
+        """
+        self._nudge = nudge
+
+    def __call__(self, arguments: Mapping[str, object]) -> SyncResult:
+        """See `Verb`; takes nothing."""
+        only(arguments)
+        if self._nudge is None:
+            raise Refused("not_applicable", "there is no sync.url, so there is nothing to look at")
+        number, outside_window = self._nudge()
+        return SyncResult(number=number, outside_window=outside_window)
 
 
 def within(key: str, value: object, lowest: float, highest: float) -> float | None:

@@ -193,7 +193,7 @@ def absolute(values: dict[str, Any], base: Path) -> dict[str, Any]:
 def _is_path(path: tuple[str, ...], value: str, table: dict[str, Any]) -> bool:
     """Whether the value at this place names a file or folder of this machine."""
     match path:
-        case ("device", "state_dir") | ("models", _, "path" | "labels"):
+        case ("device", "state_dir") | ("models", _, "path" | "labels") | ("sync", "root"):
             return True
         case ("runtime", "delegates", "library") | ("models", _, "delegates", "library"):
             return "/" in value  # else it is a name that the loader of shared libraries looks up

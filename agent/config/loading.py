@@ -125,6 +125,7 @@ def cross_references(settings: AgentSettings, found: list[Layer], main: str) -> 
     if "set" in settings.commands.allow and not any(pipeline.bounds for pipeline in settings.pipelines.values()):
         message, hint = "commands.allow has set, and no pipeline has bounds", "add [pipelines.<name>.bounds]"
         findings.append(_placed(Finding("nothing-to-set", "warning", message, hint), ("commands", "allow"), found))
+    findings += _sync_findings(settings, found)
     for key, tables in (("sources", settings.sources), ("models", settings.models)):
         used = {getattr(pipeline, key[:-1]) for pipeline in settings.pipelines.values()}
         hint = "remove it, or name it in a pipeline"
@@ -133,6 +134,33 @@ def cross_references(settings: AgentSettings, found: list[Layer], main: str) -> 
             for name in tables
             if name not in used
         ]
+    return findings
+
+
+def _sync_findings(settings: AgentSettings, found: list[Layer]) -> list[Finding]:
+    """Models of a registry that no sync can bring, or that would have to follow two channels at once."""
+    findings = []
+    channels: dict[str, tuple[str, str]] = {}
+    for name, model in settings.models.items():
+        if model.registry is None:
+            continue
+        other, channel = channels.setdefault(model.registry, (name, model.channel))
+        if channel != model.channel:
+            message = f"models.{name} and models.{other} follow two channels of {model.registry}, and a device runs one version of it"
+            hint = f'channel = "{channel}" for both, or two names in the registry'
+            findings.append(
+                _placed(Finding("two-channels", "error", message, hint), ("models", name, "channel"), found)
+            )
+    sync = settings.sync
+    if sync.url is not None and sync.root is None and sync.root_sha256 is None:
+        message, hint = (
+            "sync.url has no root of trust, so nothing from there can be verified",
+            "set sync.root or sync.root_sha256",
+        )
+        findings.append(_placed(Finding("no-root", "error", message, hint), ("sync", "url"), found))
+    if "sync" in settings.commands.allow and sync.url is None:
+        message, hint = "commands.allow has sync, and there is no sync.url", "set sync.url"
+        findings.append(_placed(Finding("nothing-to-sync", "warning", message, hint), ("commands", "allow"), found))
     return findings
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agent.commands.settings import CommandsSettings
 from agent.config import sample
 from agent.config.fields import fields_of
-from agent.config.settings import DeviceSettings, LogSettings, SyncSettings
+from agent.config.settings import DeviceSettings, LogSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
@@ -30,6 +30,7 @@ from agent.pipeline.settings import BoundsSettings, PipelineSettings, SmoothingS
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
 from agent.spool.settings import SpoolSettings
+from agent.sync.settings import SyncSettings
 from agent.telemetry.settings import LimitsSettings
 
 if TYPE_CHECKING:

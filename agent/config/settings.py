@@ -17,6 +17,7 @@ from agent.pipeline.settings import PipelineSettings
 from agent.schema import Name, Strict
 from agent.sources.settings import SourceSettings
 from agent.spool.settings import SpoolSettings
+from agent.sync.settings import SyncSettings
 from agent.telemetry.settings import LimitsSettings
 
 ENV_PREFIX = "LINESIDE_"
@@ -54,10 +55,6 @@ class LogSettings(Strict):
     """Least severity that is written."""
     format: Literal["auto", "terminal", "json", "journal"] = "auto"
     """`auto`: journal fields under systemd (JSON where the journal cannot be reached), else lines for people."""
-
-
-class SyncSettings(Strict):
-    """`[sync]`: where model updates come from. Nothing can be set yet: models are named by path."""
 
 
 class SupervisionSettings(Strict):
@@ -99,3 +96,8 @@ class AgentSettings(Strict):
     """Models by name."""
     pipelines: dict[Name, PipelineSettings] = Field(default={})
     """Which model looks at which source."""
+
+    @property
+    def syncs(self) -> bool:
+        """Whether new versions of models may come from a registry."""
+        return self.sync.url is not None or any(model.registry is not None for model in self.models.values())

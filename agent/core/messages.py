@@ -301,6 +301,16 @@ class SnapshotResult:
 
 
 @dataclass(kw_only=True)
+class SyncResult:
+    """What `sync` came to: the registry is looked at, which takes its time; `model/<name>/state` tells what comes of it."""
+
+    number: int
+    """Of the look, from 1 in a session; asks that come before it begins share it."""
+    outside_window: bool
+    """It waits until the maintenance window opens."""
+
+
+@dataclass(kw_only=True)
 class CommandAck:
     """What became of a command."""
 
@@ -316,7 +326,7 @@ class CommandAck:
     """Why not."""
     message: str | None
     """The same for a person."""
-    result: HoldResult | SetResult | SnapshotResult | None
+    result: HoldResult | SetResult | SnapshotResult | SyncResult | None
     at: Timestamp
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from agent.core.errors import LinesideError
+from agent.core.errors import LinesideError, ModelAwaited
 from agent.core.findings import Finding
+from agent.core.redact import without_password
 from agent.sources.camera.address import file_path, kind_of
 from agent.sources.camera.settings import CameraSettings
 
@@ -23,6 +26,34 @@ def mqtt_findings(settings: AgentSettings) -> list[Finding]:
         for key, path in files.items()
         if not path.is_file()
     ]
+
+
+def sync_findings(settings: AgentSettings) -> list[Finding]:
+    """A registry whose address is not protected, and a root of trust that is not there. The agent runs all the same; it syncs not."""
+    sync, findings = settings.sync, []
+    if sync.url is not None and not sync.insecure_http and not is_protected(sync.url):
+        message = f"sync.url: {without_password(sync.url)} is not protected by TLS, so nothing is fetched from there"
+        hint = "https://…, or sync.insecure_http = true where nobody listens"
+        findings.append(Finding("insecure-address", "error", message, hint))
+    if sync.root is not None and not sync.root.is_file():
+        message, hint = (
+            f"sync.root: {sync.root} is not there",
+            "copy 1.root.json of the registry there, on a way that you trust",
+        )
+        findings.append(Finding("no-root", "error", message, hint))
+    return findings
+
+
+def is_protected(url: str) -> bool:
+    """Whether nobody on the network can read along: HTTPS, or this machine itself."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return True
+    host = parts.hostname or ""
+    try:
+        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return False
 
 
 def source_findings(settings: AgentSettings) -> list[Finding]:
@@ -47,10 +78,10 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
     """What is wrong with each model that a pipeline uses, also with the pipeline's own decision."""
     if not settings.models:
         return []
-    from agent.models.bundle import open_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
-    from agent.models.loading import load_model  # noqa: PLC0415
+    from agent.models.loading import load_model  # noqa: PLC0415 - OpenCV and the interpreter, for this question only
     from agent.models.proving import prove  # noqa: PLC0415
     from agent.models.shelf import execution, must_take_pictures  # noqa: PLC0415
+    from agent.models.stored import open_any  # noqa: PLC0415
 
     findings: list[Finding] = []
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
@@ -58,12 +89,14 @@ def model_findings(settings: AgentSettings) -> list[Finding]:
             continue  # the configuration's own finding
         how = execution(model, settings.runtime, len(settings.pipelines))
         try:
-            bundle = open_model(name, model)
+            bundle = open_any(name, model, settings.device.state_dir)
             must_take_pictures(bundle)
             findings += prove(bundle, how, settings.runtime.limits()).findings
             for pipeline in settings.pipelines.values():
                 if pipeline.model == name and pipeline.decision is not None:
                     load_model(bundle, how, decision=pipeline.decision, region=pipeline.seen).close()
+        except ModelAwaited as error:
+            findings.append(Finding(error.code, "warning", str(error), error.hint))
         except LinesideError as error:
             findings.append(Finding(error.code, "error", f"models.{name}: {error}", error.hint))
     return findings

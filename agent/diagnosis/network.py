@@ -24,7 +24,7 @@ def broker_finding(settings: MqttSettings) -> Finding:
         f"{settings.url} answers, MQTT {result.protocol}, a message comes back after {result.round_trip_ms:.1f} ms"
     )
     if result.has_nagle:
-        message += f", the next one {result.pair_ms - result.round_trip_ms:.0f} ms later (Nagle's algorithm)"
+        message += f", the next one {result.held_ms:.0f} ms later (Nagle's algorithm)"
         return Finding(
             "broker", "warning", message, "mosquitto: `set_tcp_nodelay true`, and one in twenty is no longer late"
         )

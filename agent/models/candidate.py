@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import LinesideError, ModelRefused, NotTrusted
 from agent.core.findings import Finding
-from agent.models.children import PACKAGES, environment, how_it_ended
+from agent.models.children import PACKAGES, end_with, environment, how_it_ended
 from agent.models.execution import Execution
 from agent.models.trial import TrialReport, limit_memory
 
@@ -48,6 +48,7 @@ def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: Tr
         "how": how.kernels(),
         "trial": asdict(trial),
         "memory_bytes": limits.memory_bytes,
+        "parent": os.getpid(),
     }
     child = subprocess.Popen(
         [sys.executable, "-m", "agent.models.candidate"],
@@ -96,6 +97,7 @@ def _child() -> None:
     report_to = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # native code may print; what it says is no answer
     order = json.loads(sys.stdin.read())
+    end_with(order["parent"])
 
     from agent.models.bundle import open_bundle  # noqa: PLC0415 - the parent needs none of these
     from agent.models.proving import examine  # noqa: PLC0415

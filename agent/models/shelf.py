@@ -9,6 +9,7 @@ it for each pipeline (`load_beside`) and becomes what every later load gives (`s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -16,24 +17,25 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent.core.errors import LinesideError, ModelAwaited, ModelCrashed, ModelRefused
+from agent.core.errors import LinesideError, ModelAwaited, ModelCrashed, ModelRefused, NotTrusted
+from agent.core.findings import Finding
 from agent.core.messages import ModelVersion
 from agent.models.bundle import open_model
 from agent.models.execution import Execution, Isolation, threads_of
 from agent.models.loading import load_model
 from agent.models.stored import none_yet, open_version, prefixed, told
+from cloud_sync.errors import CloudSyncError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agent.core.findings import Finding
     from agent.models.bundle import Bundle
     from agent.models.contract import Model
     from agent.models.loading import LoadedModel
     from agent.models.settings import ModelSettings, RuntimeSettings
-    from agent.models.stored import Version, Versions
     from agent.models.trial import Prover
     from agent.pipeline.settings import PipelineSettings
+    from cloud_sync.store import ModelStore, Version
 
 log = logging.getLogger("lineside.models")
 
@@ -47,7 +49,7 @@ class ModelShelf:
         runtime: RuntimeSettings,
         prover: Prover,
         *,
-        store: Versions | None = None,
+        store: ModelStore | None = None,
         streams: int = 1,
         on_version: Callable[[str, ModelVersion], None],
         on_finding: Callable[[str, Finding], None],
@@ -158,7 +160,7 @@ class ModelShelf:
         if self._store is None:
             raise none_yet(name, registry)
         known = self._current.get(name)
-        version = known or self._store.active(registry)
+        version = known or self._store.active(registry) or self._store.previous(registry)
         if version is None:
             raise none_yet(name, registry)
         try:
@@ -179,6 +181,8 @@ class ModelShelf:
     ) -> tuple[Version, LoadedModel]:
         """The version before, where the active one does not load; what follows is told."""
         why = f"{version.name} {version.version} is active and does not load: {error}"
+        if isinstance(error, NotTrusted):
+            self._discard(version)
         previous = None if self._store is None else self._store.previous(version.name)
         self._say(name, told(version, "rejected", why))
         awaited = ModelAwaited(why, hint=error.hint)
@@ -190,7 +194,13 @@ class ModelShelf:
         except LinesideError as second:
             raise awaited from second
         log.error("%s; the previous version works", why, extra={"model": name, "hint": error.hint})
+        self._on_finding(name, Finding("previous-works", "warning", f"{why}; {previous.version} works", error.hint))
         return previous, model
+
+    def _discard(self, version: Version) -> None:
+        if self._store is not None:
+            with contextlib.suppress(OSError, CloudSyncError):  # then it stays, and is refused again
+                self._store.discard_damaged(version.digest)
 
     def _load_version(self, name: str, version: Version, pipeline: PipelineSettings) -> LoadedModel:
         assert self._store is not None  # noqa: S101 - for mypy: a version comes from it

@@ -6,55 +6,22 @@ The store (`cloud_sync.store`) says what was activated; here a version becomes a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agent.core.errors import ModelAwaited, NotTrusted
 from agent.core.messages import ModelVersion
-from agent.models.bundle import open_bundle
+from agent.models.bundle import open_bundle, open_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.core.messages import VersionState
     from agent.models.bundle import Bundle
+    from agent.models.settings import ModelSettings
+    from cloud_sync.store import ModelStore, Version
 
 
-class Version(Protocol):
-    """One version of a model in the store: `cloud_sync.store.Version`."""
-
-    @property
-    def name(self) -> str:
-        """As the registry calls the model."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """As its publisher calls it."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Of its manifest."""
-        ...
-
-
-class Versions(Protocol):
-    """What of `cloud_sync.store.ModelStore` is needed to run a model."""
-
-    def active(self, name: str) -> Version | None:
-        """The one that was activated last; None before the first."""
-        ...
-
-    def previous(self, name: str) -> Version | None:
-        """The one that was active before."""
-        ...
-
-    def folder(self, digest: str) -> Path | None:
-        """Where its files lie; None where they do not."""
-        ...
-
-
-def open_version(store: Versions, version: Version) -> Bundle:
+def open_version(store: ModelStore, version: Version) -> Bundle:
     """The bundle of a version, every file compared with the manifest, and the manifest with the record.
 
     Raises:
@@ -72,6 +39,34 @@ def open_version(store: Versions, version: Version) -> Bundle:
     if (bundle.spec.name, bundle.spec.version) != (version.name, version.version):
         raise NotTrusted(f"{title} in the store says that it is {bundle.title}", hint="who published it, as what?")
     return bundle
+
+
+def store_in(state_dir: Path) -> ModelStore:
+    """The store of a device."""
+    from cloud_sync.store import ModelStore  # noqa: PLC0415 - a configuration without a registry does without
+
+    return ModelStore(state_dir)
+
+
+def open_any(name: str, settings: ModelSettings, state_dir: Path) -> Bundle:
+    """The model that a table names, wherever it comes from: for commands that look at a configuration.
+
+    Args:
+        name: Name of the table.
+        settings: The table.
+        state_dir: Of the agent; holds the store.
+
+    Raises:
+        ModelRefused: It cannot be read, or its description is wrong.
+        ModelAwaited: None has come from the registry yet.
+        NotTrusted: A file differs from the manifest.
+    """
+    if settings.registry is None:
+        return open_model(name, settings)
+    store = store_in(state_dir)
+    if (version := store.active(settings.registry)) is None:
+        raise none_yet(name, settings.registry)
+    return open_version(store, version)
 
 
 def prefixed(digest: str) -> str:

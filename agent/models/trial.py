@@ -83,7 +83,11 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
     from agent.models.tflite_file import read_tflite  # noqa: PLC0415 - a model that is proven needs no reader
 
     read_tflite(path)
-    order = {"path": str(path.resolve()), "how": how.kernels(), "memory_bytes": limits.memory_bytes}
+    order = {
+        "path": str(path.resolve()),
+        "how": how.kernels(),
+        "memory_bytes": limits.memory_bytes,
+    }
     child = subprocess.Popen(
         [sys.executable, "-m", "agent.models.trial", str(os.getpid())],
         stdin=subprocess.PIPE,

@@ -27,8 +27,8 @@ FLOOD_HZ = 200
 """More commands a second are no commands."""
 DEAF_S = 30.0
 """How long nothing is listened to after a flood."""
-ANSWERS = 64
-"""Answers that wait for the wire."""
+ANSWERS = 128
+"""Answers that wait for the wire: as many as there may be commands at once, and some."""
 CUTS = 3
 """So often in a row the broker may cut the connection at an answer; then none is sent for a while."""
 MUTE_S = 600.0

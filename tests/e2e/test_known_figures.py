@@ -16,8 +16,11 @@ from broker import Mosquitto, Subscriber, needs_mosquitto
 from line import Agent, configure
 
 ASSETS = Path(os.environ.get("LINESIDE_TEST_ASSETS", "/nonexistent"))
+DEADLINE_S = 600
+"""The longest clip takes half a minute where nothing else runs."""
 pytestmark = [
     needs_mosquitto,
+    pytest.mark.timeout(2 * DEADLINE_S),
     pytest.mark.skipif(not ASSETS.is_dir(), reason="LINESIDE_TEST_ASSETS names no folder of real models and data"),
 ]
 
@@ -50,7 +53,7 @@ def bundle(
     return folder
 
 
-def predictions(tmp_path: Path, url: Path, count: int, kind: str = "images", timeout_s: float = 90):
+def predictions(tmp_path: Path, url: Path, count: int, kind: str = "images"):
     """Everything that `lineside run` publishes for a source, by way of a broker."""
     tables = (
         f'[sources.s]\ntype = "{kind}"\nurl = {json.dumps(str(url))}\n[models.known]\npath = "bundle"\n'
@@ -58,7 +61,7 @@ def predictions(tmp_path: Path, url: Path, count: int, kind: str = "images", tim
     )
     with Mosquitto() as broker, Subscriber(broker.port, "lineside/#") as subscriber:
         with Agent(configure(tmp_path, broker.port, tables)) as agent:
-            found = subscriber.wait_count("pipeline/p/prediction", count, timeout_s)
+            found = subscriber.wait_count("pipeline/p/prediction", count, DEADLINE_S)
             assert agent.wait() == 0, agent.log
         assert len(subscriber.bodies("pipeline/p/prediction")) == count
     assert [p["seq"] for p in found] == list(range(count))
@@ -152,6 +155,6 @@ def test_every_frame_of_the_bottles_is_counted_and_holds_a_bottle(tmp_path):
     """1,189 frames, `seq` 0 to 1188 without a gap, a bottle at 0.5 or more in nearly all."""
     labels = (ASSETS / "models/coco_ssd_labelmap.txt").read_text().splitlines()[1:]
     bundle(tmp_path / "bundle", SSD, task="detection", decode="ssd", labels=labels, rest="threshold = 0.4\n")
-    found = predictions(tmp_path, ASSETS / "videos/bottle-detection.mp4", 1189, kind="camera", timeout_s=110)
+    found = predictions(tmp_path, ASSETS / "videos/bottle-detection.mp4", 1189, kind="camera")
     with_bottle = sum(any(o["label"] == "bottle" and o["score"] >= 0.5 for o in p["result"]["objects"]) for p in found)
     assert with_bottle >= 1150

@@ -26,23 +26,23 @@ def test_the_lesser_pipeline_is_shed_and_the_other_goes_on(tmp_path):
     with Mosquitto() as broker, Subscriber(broker.port, "lineside/#") as subscriber:
         config = configure(tmp_path, broker.port, tables, device="health_interval_s = 1")
         with Agent(config) as agent:
-            status = subscriber.wait_for("status", lambda s: len(s["reasons"]) == 2, 60).body
+            status = subscriber.wait_for("status", lambda s: "limits: shed: extra" in s["reasons"]).body
             assert status["state"] == "degraded"
-            assert "more than limits.max_memory_bytes = 1,048,576" in status["reasons"][0]
-            assert status["reasons"][1] == "limits: shed: extra"
-            first = subscriber.wait_for("health", lambda h: h["pipelines"]["extra"]["holds"] == ["shed"], 60).body
+            assert any("more than limits.max_memory_bytes = 1,048,576" in reason for reason in status["reasons"])
+            first = subscriber.wait_for("health", lambda h: h["pipelines"]["extra"]["holds"] == ["shed"]).body
+            # Until then the frame that was on its way as the others were shed is counted too.
+            first = subscriber.wait_for("health", lambda h: h["uptime_s"] > first["uptime_s"] + 1).body
             made = first["pipelines"]["main"]["predictions"]
             later = subscriber.wait_for(
                 "health",
                 lambda h: h["pipelines"]["main"]["predictions"] > made and h["uptime_s"] > first["uptime_s"] + 1,
-                60,
             ).body["pipelines"]
             assert later["main"]["holds"] == []
             assert "shed" not in later["main"]["drops"]
             assert later["extra"]["drops"]["shed"] > 0
             assert later["extra"]["predictions"] == first["pipelines"]["extra"]["predictions"]
             command = [sys.executable, "-m", "agent", "status", "-c", str(config)]
-            text = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
+            text = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True).stdout
             assert "extra     shed " in text
             assert agent.stop() == 0, agent.log
     assert agent.log.count("limits: shed: extra") == 1
@@ -63,15 +63,14 @@ def test_a_slowed_camera_drops_and_a_slowed_file_waits(tmp_path):
         Agent(configure(tmp_path, broker.port, tables, device="health_interval_s = 1")) as agent,
     ):
         quarter = "limits: pipelines run at 0.25 of their rate"
-        subscriber.wait_for("status", lambda status: quarter in status["reasons"], 60)
+        subscriber.wait_for("status", lambda status: quarter in status["reasons"])
         slowed = subscriber.wait_for(
             "health",
             lambda h: "slowed" in h["pipelines"]["live"]["drops"] and h["pipelines"]["all"]["slowed_to_hz"],
-            60,
         ).body["pipelines"]
         assert slowed["live"]["slowed_to_hz"] > 0
         made = slowed["all"]["predictions"]
-        predictions = subscriber.wait_count("pipeline/all/prediction", made + 10, 60)
+        predictions = subscriber.wait_count("pipeline/all/prediction", made + 10)
         assert [p["seq"] for p in predictions] == list(range(len(predictions)))
         assert [p["frame"]["index"] for p in predictions] == list(range(len(predictions)))
         assert "slowed" not in slowed["all"]["drops"]

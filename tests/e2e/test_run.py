@@ -8,9 +8,11 @@ import sys
 
 import pytest
 import tiny_models
-from broker import Mosquitto, Subscriber, free_port, needs_mosquitto
+from broker import Mosquitto, Subscriber, needs_mosquitto
 from clips import picture, write_pictures, write_video
+from deadlines import LONG_S
 from line import CLASSIFIER_TOML, Agent, configure, write_bundle
+from ports import HeldPort
 
 pytestmark = needs_mosquitto
 
@@ -24,7 +26,7 @@ def test_every_picture_of_a_folder_gives_one_numbered_prediction(tmp_path, broke
     write_pictures(tmp_path / "pictures", 24)
     write_bundle(tmp_path / "tiny")
     with Agent(configure(tmp_path, broker.port, PICTURES + TINY + INSPECT)) as agent:
-        predictions = subscriber.wait_count("pipeline/inspect/prediction", 24, 60)
+        predictions = subscriber.wait_count("pipeline/inspect/prediction", 24)
         assert agent.wait() == 0, agent.log
     assert [p["seq"] for p in predictions] == list(range(24))
     assert [p["frame"]["file"] for p in predictions] == [f"part-{k:03d}.png" for k in range(24)]
@@ -71,7 +73,7 @@ def test_four_pipelines_run_while_a_fifth_has_no_camera(tmp_path, broker, subscr
     tables += "".join(f'[pipelines.{name}]\nsource = "{s}"\nmodel = "tiny"\n' for name, s in pipelines.items())
     with Agent(configure(tmp_path, broker.port, tables)) as agent:
         for name, count in (("a1", 30), ("a2", 30), ("b1", 20), ("b2", 20)):
-            predictions = subscriber.wait_count(f"pipeline/{name}/prediction", count, 60)
+            predictions = subscriber.wait_count(f"pipeline/{name}/prediction", count)
             assert [p["seq"] for p in predictions] == list(range(count)), name
         failed = subscriber.wait_for("source/gone/state", lambda s: s["state"] == "failed").body
         assert "/dev/video99" in failed["reason"]
@@ -87,7 +89,7 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     model, reason = {
         "refused": (tiny_models.unresolved_custom_op(), "NoSuchOperator"),
         "crashes": (tiny_models.crashing(), "SIGSEGV"),
-        "hangs": (tiny_models.endless(), "5 s while being invoked"),
+        "hangs": (tiny_models.endless(), "15 s while being invoked"),
         "changed": (tiny_models.classifier(), "labels.txt has"),
         "misfit": (tiny_models.classifier(classes=3), "3 classes"),
     }[fault]
@@ -98,9 +100,9 @@ def test_a_bad_model_stops_its_own_pipeline_only(tmp_path, broker, subscriber, f
     write_pictures(tmp_path / "pictures", 12)
     write_bundle(tmp_path / "tiny")
     tables = PICTURES + TINY + INSPECT + '[models.bad]\npath = "bad"\n'
-    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 5\n'
+    tables += '[pipelines.bad]\nsource = "folder"\nmodel = "bad"\n[runtime]\ntrial_timeout_s = 15\n'
     with Agent(configure(tmp_path, broker.port, tables)) as agent:
-        predictions = subscriber.wait_count("pipeline/inspect/prediction", 12, 60)
+        predictions = subscriber.wait_count("pipeline/inspect/prediction", 12)
         assert [p["seq"] for p in predictions] == list(range(12))
         state = subscriber.wait_for("model/bad/state", lambda s: s["candidate"] is not None).body
         assert state["candidate"]["state"] == "rejected"
@@ -150,9 +152,10 @@ def test_messages_that_stay_undelivered_are_counted_in_the_exit_code(tmp_path):
     """Exit code 4 when the broker never came; the agent waited for its grace and no longer."""
     write_pictures(tmp_path / "pictures", 3)
     write_bundle(tmp_path / "tiny")
-    config = configure(tmp_path, free_port(), PICTURES + TINY + INSPECT, device="shutdown_grace_s = 1")
-    with Agent(config) as agent:
-        assert agent.wait() == 4, agent.log
+    with HeldPort() as nobody:
+        config = configure(tmp_path, nobody.number, PICTURES + TINY + INSPECT, device="shutdown_grace_s = 1")
+        with Agent(config) as agent:
+            assert agent.wait() == 4, agent.log
     assert "stayed undelivered" in agent.log
 
 
@@ -163,11 +166,11 @@ def test_nothing_of_a_file_is_lost_over_a_restart_of_the_broker(tmp_path, subscr
     paced = PICTURES + "realtime = true\nrate_hz = 20\n"
     with Mosquitto() as own, Subscriber(own.port, "lineside/#") as listening:
         with Agent(configure(tmp_path, own.port, paced + "loop = true\n" + TINY + INSPECT)) as agent:
-            listening.wait_for("prediction", lambda p: p["seq"] >= 10, 60)
+            listening.wait_for("prediction", lambda p: p["seq"] >= 10)
             own.stop()
             own.start()
             listening.wait_subscribed(2)
-            listening.wait_for("prediction", lambda p: p["seq"] >= 70, 60)
+            listening.wait_for("prediction", lambda p: p["seq"] >= 70)
             assert agent.stop() == 0, agent.log
         events = listening.bodies("/event")
     first = list(dict.fromkeys(e["event_seq"] for e in events if e["schema"] == "lineside.prediction/1"))
@@ -181,18 +184,20 @@ def test_status_tells_what_the_running_agent_does(tmp_path, broker, subscriber):
     write_bundle(tmp_path / "tiny")
     config = configure(tmp_path, broker.port, PICTURES + "loop = true\nrealtime = true\n" + TINY + INSPECT)
     with Agent(config) as agent:
-        subscriber.wait_for("prediction", lambda p: p["seq"] >= 3, 60)
+        subscriber.wait_for("prediction", lambda p: p["seq"] >= 3)
         command = [sys.executable, "-m", "agent", "status", "-c", str(config)]
-        answer = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=30).stdout)
+        answer = json.loads(
+            subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=LONG_S).stdout
+        )
         assert answer["pid"] == agent.process.pid
         assert answer["pipelines"]["inspect"]["predictions"] >= 3
         assert answer["models"]["tiny"]["active"]["version"] == "1.0.0"
-        text = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
+        text = subprocess.run(command, capture_output=True, check=True, timeout=LONG_S, text=True).stdout
         assert text.startswith("press  degraded" if answer["status"]["reasons"] else "press  online")
         second = subprocess.run(
             [sys.executable, "-m", "agent", "run", "-c", str(config)],
             capture_output=True,
-            timeout=30,
+            timeout=LONG_S,
             text=True,
             check=False,
         )

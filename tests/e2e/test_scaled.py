@@ -15,6 +15,11 @@ pytestmark = [
     needs_mosquitto,
     pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg (tests/install-tools installs it)"),
 ]
+PATIENT = (
+    "-c",
+    "import agent.wiring; agent.wiring.MODELS_S = 600.0\nfrom agent.__main__ import main\nmain()",
+)
+"""An agent whose source waits for the models for as long as their trial takes on a slow machine; ten seconds are its own patience."""
 TABLES = '[sources.cam]\ntype = "camera"\nurl = "belt.mp4"\n[models.tiny]\npath = "tiny"\n'
 PIPELINE = '[pipelines.{}]\nsource = "cam"\nmodel = "tiny"\n'
 
@@ -25,8 +30,8 @@ def run(tmp_path, tables, count=20, code=0):
     subprocess.run([FFMPEG, "-v", "error", "-y", *source, str(tmp_path / "belt.mp4")], check=True, timeout=60)
     write_bundle(tmp_path / "tiny", model=tiny_models.classifier(height=32, width=64))
     with Mosquitto() as broker, Subscriber(broker.port, "lineside/#") as subscriber:
-        with Agent(configure(tmp_path, broker.port, tables)) as agent:
-            predictions = subscriber.wait_count("pipeline/one/prediction", count, 60)
+        with Agent(configure(tmp_path, broker.port, tables), program=PATIENT) as agent:
+            predictions = subscriber.wait_count("pipeline/one/prediction", count)
             assert agent.wait() == code, agent.log
         return predictions, agent.log
 

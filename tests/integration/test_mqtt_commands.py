@@ -10,11 +10,12 @@ import pytest
 from asking import Asker
 from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
 from commanding import Answers, Verbs, audited
+from deadlines import LONG_S
 from publishing import TOPICS, Links, send, status
 
 from agent.commands.audit import Audit
 from agent.commands.clerk import Clerk
-from agent.commands.desk import Desk
+from agent.commands.desk import BURST, BUSY_BURST, BUSY_HZ, RATE_HZ, WAITING, Desk
 from agent.core.messages import HoldResult
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import Publisher
@@ -65,13 +66,13 @@ class Agent:
             return now is None if saying is None else bool(now) and saying in now
 
         with self.changed:
-            assert self.changed.wait_for(reached, 20), self.troubles
+            assert self.changed.wait_for(reached, LONG_S), self.troubles
 
     def __enter__(self):
         self.desk.start()
         self.publisher.start()
         with self.changed:  # the broker has answered the subscription; it may be asked now
-            assert self.changed.wait_for(lambda: "subscription" in self.troubles, 20), self.publisher.link
+            assert self.changed.wait_for(lambda: "subscription" in self.troubles, LONG_S), self.publisher.link
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -205,7 +206,7 @@ def test_a_slow_verb_holds_up_no_prediction(tmp_path, broker, asker):
 
     def hang(_arguments):
         began.set()
-        assert go_on.wait(60)
+        assert go_on.wait(2 * LONG_S)
         return HoldResult(pipelines={})
 
     with (
@@ -213,26 +214,38 @@ def test_a_slow_verb_holds_up_no_prediction(tmp_path, broker, asker):
         Agent(tmp_path, broker.url, verbs={"pause": hang}) as agent,
     ):
         asker.send("pause")
-        assert began.wait(10)
+        assert began.wait(LONG_S)
         for seq in range(200):
             send(agent.publisher, seq, event_seq=seq)
         assert [event["event_seq"] for event in events.wait_count("event", 200)] == list(range(200))
-        for _ in range(30):
+        for _ in range(WAITING + 10):
             asker.send("pause")
-        assert asker.wait("pause", 5)[-1].verdict == (False, "busy")
+        assert asker.wait("pause", BUSY_BURST)[-1].verdict == (False, "busy")
         go_on.set()
-        asker.wait("pause", 5 + 17)
+        asker.wait("pause", BUSY_BURST + BURST)
 
 
-def test_a_flood_is_refused_left_alone_and_holds_up_no_event(tmp_path, broker, asker):
-    """Junk as fast as one client can send it, while events are delivered in order and without a gap."""
-    with Subscriber(broker.port, TOPICS.event("p")) as events, Agent(tmp_path, broker.url) as agent:
+def test_a_flood_is_refused_left_alone_and_holds_up_no_event(tmp_path):
+    """Junk as fast as one client can send it, while events are delivered in order and without a gap.
+
+    The broker forgets what is too much, as it does unless told otherwise. Else confirmations would come behind all the junk that an
+    agent on a slow machine has not read yet.
+    """
+    began_s = time.monotonic()
+    with (
+        Mosquitto(options="max_queued_messages 1000") as broker,
+        Asker(broker.port, TOPICS.root) as asker,
+        Subscriber(broker.port, TOPICS.event("p")) as events,
+        Agent(tmp_path, broker.url) as agent,
+    ):
         flooding = threading.Event()
 
         def flood():
             with Asker(broker.port, "nobody") as stranger:
                 while not flooding.is_set():
-                    stranger._client.publish(f"{TOPICS.root}/cmd/pause", b"junk" * 20, qos=0)
+                    for _ in range(100):
+                        said = stranger._client.publish(f"{TOPICS.root}/cmd/pause", b"junk" * 20, qos=0)
+                    said.wait_for_publish(1)  # else what it has not sent yet grows without bound
 
         stranger = threading.Thread(target=flood)
         stranger.start()
@@ -240,15 +253,17 @@ def test_a_flood_is_refused_left_alone_and_holds_up_no_event(tmp_path, broker, a
             agent.wait_trouble("flood", "more than 200 commands")
             for seq in range(500):
                 send(agent.publisher, seq, event_seq=seq)
-            assert [e["event_seq"] for e in events.wait_count("event", 500, 30)] == list(range(500))
+            assert [e["event_seq"] for e in events.wait_count("event", 500)] == list(range(500))
         finally:
             flooding.set()
             stranger.join()
-        counts = agent.desk.counts
-        assert counts["busy"] > 100
-        assert len(asker.acks()) < 60
+        assert agent.desk.counts["busy"] > 100
         assert len(agent.links.all) == 1
-    assert (tmp_path / "commands.jsonl").stat().st_size < 30_000
+    took_s = time.monotonic() - began_s
+    lines = (tmp_path / "commands.jsonl").read_bytes().splitlines()
+    assert len(lines) <= BURST + RATE_HZ * took_s
+    assert max(map(len, lines)) < 300
+    assert len(asker.acks()) <= len(lines) + BUSY_BURST + BUSY_HZ * took_s
 
 
 def test_answers_that_the_access_list_forbids_cost_no_event(tmp_path):
@@ -266,7 +281,7 @@ def test_answers_that_the_access_list_forbids_cost_no_event(tmp_path):
             agent.wait_trouble("answers", "answers to commands")
             for seq in range(50):
                 send(agent.publisher, seq, event_seq=seq)
-            heard = [event["event_seq"] for event in events.wait_count("event", 50, 30)]
+            heard = [event["event_seq"] for event in events.wait_count("event", 50)]
             assert list(dict.fromkeys(heard)) == list(range(50))
         assert asker.acks() == []
 
@@ -301,7 +316,7 @@ def test_without_a_desk_nothing_is_subscribed_to(broker, tmp_path):
     """An agent that allows no command does not hear any, and refuses no packet."""
     publisher = Publisher(MqttSettings(url=broker.url), TOPICS, device="press-07", session="s", agent_version="1")
     publisher.start()
-    assert publisher.wait_connected(10)
+    assert publisher.wait_connected(LONG_S)
     publisher.stop(status("stopped"), 1.0)
     assert "SUBSCRIBE" not in broker.log()
     assert Answers().all == []

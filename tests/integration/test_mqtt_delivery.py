@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
+from deadlines import LONG_S
 from publishing import TOPICS, Links, publishing, send, status
 
 from agent.core import results
@@ -66,8 +67,8 @@ def test_who_stops_on_purpose_says_so_and_leaves_no_will(broker, subscriber):
     """`stopped` is the last word, and it is retained."""
     with publishing(broker.url) as publisher:
         send(publisher, 0, event_seq=0)
-        assert publisher.stop(status("stopped"), 5) == 0
-        assert publisher.stop(status("stopped"), 5) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
     subscriber.wait_for("status", lambda body: body["state"] == "stopped")
     assert subscriber.bodies()[-1]["state"] == "stopped"
     with Subscriber(broker.port, TOPICS.status) as late:
@@ -84,7 +85,7 @@ def test_thousands_of_predictions_arrive_in_order_and_without_gap(broker, subscr
         heard = subscriber.wait_count("/prediction", count)
         assert [body["seq"] for body in heard] == list(range(count))
         assert not any(body["historical"] for body in heard)
-        assert publisher.stop(status("stopped"), 5) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
         assert publisher.dropped == {}
 
 
@@ -135,7 +136,7 @@ def test_a_message_that_is_too_large_for_the_broker_costs_nothing_but_itself(bro
         assert heard[0]["reason"] == "too_large"
         assert heard[1]["event_seq"] == 1
         assert publisher.dropped == {"too_large": 1}
-        assert publisher.stop(status("stopped"), 5) == 1
+        assert publisher.stop(status("stopped"), LONG_S) == 1
     assert [link.state for link in links.all] == ["connected"]
     ((reason, sentence),) = drops
     assert reason == "too_large"
@@ -162,7 +163,7 @@ def test_a_message_that_cannot_be_encoded_costs_nothing_but_itself(broker, subsc
         send(publisher, 2)
         assert [body["seq"] for body in subscriber.wait_count("/prediction", 1)] == [2]
         assert publisher.dropped == {"unencodable": 2}
-        assert publisher.stop(status("stopped"), 5) == 2
+        assert publisher.stop(status("stopped"), LONG_S) == 2
     assert [reason for reason, _ in drops] == ["unencodable"]
     assert "object" in caplog.text
     assert caplog.text.count(TOPICS.prediction("p")) == 1
@@ -183,7 +184,7 @@ def test_what_the_broker_forbids_does_not_cut_the_device_off(tmp_path, caplog):
             subscriber.wait_count("/status", 2)
             send(publisher, 1)
             subscriber.wait_for("/prediction", lambda body: body["seq"] == 1)
-            assert publisher.stop(status("stopped"), 60) == 1
+            assert publisher.stop(status("stopped"), LONG_S) == 1
             subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
         # The event; the gap in its place goes to the same topic, and is not counted again.
         assert publisher.dropped == {"refused": 1}
@@ -206,8 +207,8 @@ def test_a_state_that_the_broker_forbids_is_told(tmp_path):
 
     with Mosquitto(options=f"acl_file {acl}") as broker, publishing(broker.url, on_drop=on_drop) as publisher:
         publisher.announce(TOPICS.source_state("cam"), source_state("ok"))
-        assert told.wait(30)
-        assert publisher.stop(status("stopped"), 30) == 1
+        assert told.wait(LONG_S)
+        assert publisher.stop(status("stopped"), LONG_S) == 1
     ((reason, sentence),) = drops
     assert reason == "refused"
     assert TOPICS.source_state("cam") in sentence

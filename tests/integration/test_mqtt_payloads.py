@@ -8,6 +8,7 @@ import re
 import jsonschema
 import pytest
 from broker import Mosquitto, Subscriber, needs_mosquitto
+from deadlines import LONG_S
 from publishing import TOPICS, Links, publishing, send, status
 
 from agent.core import results
@@ -120,7 +121,7 @@ def test_everything_that_is_published_fits_the_reference():
             publisher.answer(ack(), b"c")
             subscriber.wait_count("cmd/pause/ack", 1)
             send(publisher, 40, event_seq=40)
-            assert publisher.stop(status("stopped"), 10) == 0
+            assert publisher.stop(status("stopped"), LONG_S) == 0
         subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
         heard = subscriber.all()
         with Subscriber(broker.port) as late:

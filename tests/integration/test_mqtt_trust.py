@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from authority import Authority
 from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
+from deadlines import LONG_S
 from publishing import Links, publishing, send, status
 
 from agent.config.layers import credentials_layer
@@ -55,7 +56,7 @@ def test_user_and_password_come_from_the_settings_and_a_file(keyed_broker, tmp_p
     (tmp_path / "pw").write_text(PASSWORD + "\n")
     with publishing(keyed_broker.url, username="press", password_file=tmp_path / "pw") as publisher:
         send(publisher, 0, event_seq=0)
-        assert publisher.stop(status("stopped"), 5) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
 
 
 def test_user_and_password_may_be_systemd_credentials(keyed_broker, tmp_path):
@@ -99,7 +100,7 @@ def test_a_password_that_was_corrected_delivers_at_the_end_what_waits(keyed_brok
         links.wait_for("refused")
         send(publisher, 0, event_seq=0)
         (tmp_path / "pw").write_text(PASSWORD)
-        assert publisher.stop(status("stopped"), 30) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
 
 
 def test_a_password_file_that_is_missing_is_a_refusal_that_names_it(keyed_broker, tmp_path):
@@ -116,7 +117,7 @@ def test_a_broker_whose_authority_we_know_is_believed(authority, tmp_path):
         with publishing(secure_url(broker), ca_file=ca_file) as publisher:
             for seq in range(300):
                 send(publisher, seq, event_seq=seq, qos=1)
-            assert publisher.stop(status("stopped"), 10) == 0
+            assert publisher.stop(status("stopped"), LONG_S) == 0
 
 
 @pytest.mark.parametrize("fault", ["another authority", "another host", "the system's authorities"])
@@ -156,7 +157,7 @@ def test_the_certificate_of_the_device_lets_it_in(authority, tmp_path):
         options = {"ca_file": authority.write(tmp_path / "ca.pem"), **authority.issue(tmp_path, "press-07")}
         with publishing(secure_url(broker), **options) as publisher:
             send(publisher, 0, event_seq=0)
-            assert publisher.stop(status("stopped"), 5) == 0
+            assert publisher.stop(status("stopped"), LONG_S) == 0
 
 
 @pytest.mark.parametrize("shown", ["none", "of another authority"])

@@ -6,7 +6,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from inspecting import LONG_S, Trap, TrappedModel, job, pipeline
+from deadlines import LONG_S
+from inspecting import Trap, TrappedModel, job, pipeline
 from manager import Manager
 
 from agent.service import Service

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from broker import Mosquitto, Proxy, Subscriber, free_port, needs_mosquitto
+from broker import Mosquitto, Proxy, Subscriber, needs_mosquitto
+from deadlines import LONG_S
+from ports import HeldPort
 from publishing import TOPICS, Links, publishing, send, status
 
 from agent.spool.lane import WINDOW
@@ -30,22 +32,21 @@ def wait_on_disk(publisher, count):
     """Until so many events are on the disk, or confirmed."""
     spool = spool_of(publisher)
     with spool.changed:
-        assert spool.changed.wait_for(lambda: spool.events.disk_count == count, 15)
+        assert spool.changed.wait_for(lambda: spool.events.disk_count == count, LONG_S)
 
 
 @pytest.mark.parametrize("flush_ms", [0, 100])
 def test_what_was_left_is_delivered_by_the_next_start_in_order_and_as_history(broker, tmp_path, flush_ms):
     """Before what the new session makes."""
-    nobody = f"mqtt://127.0.0.1:{free_port()}"
     spool = {"flush_ms": flush_ms}
-    with publishing(nobody, folder=tmp_path, spool=spool, wait_s=0) as publisher:
+    with HeldPort() as nobody, publishing(nobody.url, folder=tmp_path, spool=spool, wait_s=0) as publisher:
         for seq in range(600):
             send(publisher, seq, event_seq=seq, publish=False)
     with Subscriber(broker.port) as subscriber, publishing(broker.url, folder=tmp_path, spool=spool) as publisher:
         bodies = subscriber.wait_count("/event", 600)
         send(publisher, 0, event_seq=600, publish=False)
         bodies = subscriber.wait_count("/event", 601)
-        assert publisher.stop(status("stopped"), 10) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
     assert [body["event_seq"] for body in bodies] == list(range(601))
     assert [body["historical"] for body in bodies] == [True] * 600 + [False]
     with Subscriber(broker.port) as subscriber, publishing(broker.url, folder=tmp_path) as publisher:
@@ -68,7 +69,7 @@ def test_a_broker_that_is_killed_and_comes_back_gets_everything_in_order(broker,
         subscriber.wait_subscribed(2)
         send(publisher, 1000, event_seq=1000, publish=False)
         subscriber.wait_for("/event", lambda body: body["event_seq"] == 1000)
-        assert publisher.stop(status("stopped"), 10) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
         assert publisher.dropped == {}
         numbers = first_arrivals(subscriber)
     # The subscriber may come back a moment after the agent; what it hears is in order and ends with the newest.
@@ -89,7 +90,7 @@ def test_a_way_that_is_cut_again_and_again_brings_everything_in_order(broker, tm
                 send(publisher, seq, event_seq=seq, publish=False)
             way.cut()
             links.wait_for("connected", times=cut + 2)
-        assert publisher.stop(status("stopped"), 20) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
         subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
         assert first_arrivals(subscriber) == list(range(200 * cuts))
         assert len(subscriber.bodies("/event")) <= 200 * cuts + 20 * cuts
@@ -107,8 +108,8 @@ def test_what_the_broker_forbids_goes_to_quarantine_and_the_rest_flows(tmp_path)
     ):
         send(publisher, 0, event_seq=0, publish=False)
         send(publisher, 1)
-        subscriber.wait_for("/prediction", lambda body: body["seq"] == 1, 30)
-        publisher.stop(status("stopped"), 30)
+        subscriber.wait_for("/prediction", lambda body: body["seq"] == 1)
+        publisher.stop(status("stopped"), LONG_S)
         subscriber.wait_for("/status", lambda body: body["state"] == "stopped")
         assert publisher.quarantined == 1
         assert publisher.dropped == {}
@@ -129,18 +130,17 @@ def test_a_broker_that_does_not_read_costs_no_memory(broker, tmp_path):
                 send(publisher, seq, event_seq=seq, publish=False)
             spool = spool_of(publisher)
             with spool.changed:
-                assert spool.changed.wait_for(lambda: spool.events.disk_count >= 3000 - 20, 15)
+                assert spool.changed.wait_for(lambda: spool.events.disk_count >= 3000 - 20, LONG_S)
                 assert len(spool.events._unsent) <= WINDOW
         bodies = subscriber.wait_count("/event", 3001)
         assert [body["event_seq"] for body in bodies] == list(range(3001))
-        assert publisher.stop(status("stopped"), 10) == 0
+        assert publisher.stop(status("stopped"), LONG_S) == 0
 
 
 def test_a_small_spool_gives_up_the_oldest_and_the_gap_comes_first(broker, tmp_path):
     """Every number is there, or is announced as missing."""
-    nobody = f"mqtt://127.0.0.1:{free_port()}"
     spool = {"max_bytes": 64 << 10, "flush_ms": 0}
-    with publishing(nobody, folder=tmp_path, spool=spool, wait_s=0) as publisher:
+    with HeldPort() as nobody, publishing(nobody.url, folder=tmp_path, spool=spool, wait_s=0) as publisher:
         for seq in range(400):
             send(publisher, seq, event_seq=seq, publish=False)
         lost = publisher.dropped["spool_full"]

@@ -8,8 +8,9 @@ from dataclasses import replace
 import clips
 import pytest
 import rtsp
+from deadlines import LONG_S
 from mjpeg import MjpegServer
-from watched import LONG_S, Reader, Told, Watchman
+from watched import Reader, Told, Watchman
 
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.catalog import make_source
@@ -17,6 +18,10 @@ from agent.sources.runner import RunnerPolicy, SourceRunner
 
 NO_RTSP = rtsp.missing()
 needs_rtsp = pytest.mark.skipif(NO_RTSP is not None, reason=str(NO_RTSP))
+
+
+PATIENT = {"open_timeout_s": 30, "read_timeout_s": 30, "stale_after_s": 30}
+"""For cameras whose silence is not what is looked at: a slow machine may be silent for seconds."""
 
 
 def as_it_is(frame):
@@ -45,7 +50,7 @@ def test_a_server_that_dies_and_comes_back_is_found_again_and_its_neighbour_miss
     """ok, no_signal, failed, ok; numbers go on; a file beside it is read without a gap all the while."""
     clip = clips.write_video(tmp_path / "a.mp4", 25)
     with rtsp.RtspServer() as server:
-        camera, told, frames = run("cam", server.url)
+        camera, told, frames = run("cam", server.url, **PATIENT)
         file, file_told, file_frames = run("file", clip, loop=True)
         with Watchman(camera, file):
             frames.wait_for(5)
@@ -71,7 +76,7 @@ def test_a_camera_that_is_off_at_boot_is_failed_and_found_later():
     """The first try finds a closed port."""
     with rtsp.RtspServer() as server:
         server.stop()
-        camera, told, frames = run("cam", server.url)
+        camera, told, frames = run("cam", server.url, **PATIENT)
         with Watchman(camera):
             told.wait_for("connecting", "failed")
             assert camera.fault is not None
@@ -85,7 +90,7 @@ def test_a_camera_that_is_off_at_boot_is_failed_and_found_later():
 def test_a_camera_that_freezes_is_stale_first_then_lost_then_found_again():
     """It keeps its connections and says nothing: seen from outside at once, by the reader after its timeout."""
     with rtsp.RtspServer() as server:
-        camera, told, frames = run("cam", server.url, stale_after_s=1, read_timeout_s=3, open_timeout_s=1)
+        camera, told, frames = run("cam", server.url, stale_after_s=2, read_timeout_s=6, open_timeout_s=30)
         with Watchman(camera):
             frames.wait_for(5)
             server.freeze()
@@ -93,7 +98,7 @@ def test_a_camera_that_freezes_is_stale_first_then_lost_then_found_again():
             server.thaw()
             told.wait_for("no_signal", "ok")
             frames.wait_for(3)
-    assert first(told, "stale").reason == "no new frame for 1 s"
+    assert first(told, "stale").reason == "no new frame for 2 s"
     assert "stalled" in first(told, "no_signal").reason
     assert told.states[:4] == ["connecting", "ok", "stale", "no_signal"], (
         "what the decoder still held is no new picture"
@@ -105,20 +110,20 @@ def test_a_camera_that_freezes_is_stale_first_then_lost_then_found_again():
 def test_a_thread_inside_a_read_that_hangs_is_replaced_and_ends_later():
     """A read of OpenCV that takes longer than the runner's patience; its neighbour goes on."""
     with rtsp.RtspServer() as server, MjpegServer() as other:
-        camera, told, frames = run("cam", server.url, hang_after_s=1.0, read_timeout_s=4, open_timeout_s=0.5)
-        neighbour, neighbour_told, neighbour_frames = run("other", other.url)
+        camera, told, frames = run("cam", server.url, hang_after_s=3.0, read_timeout_s=10, open_timeout_s=2)
+        neighbour, neighbour_told, neighbour_frames = run("other", other.url, **PATIENT)
         with Watchman(camera, neighbour):
             frames.wait_for(5)
-            stuck = camera._worker
+            stuck, before = camera._worker, camera.abandoned
             server.freeze()
             told.wait_for("ok", "no_signal")
-            assert camera.abandoned == 1
+            assert camera.abandoned > before
             neighbour_frames.wait_for(5)
             server.thaw()
             frames.wait_for(5)
             assert stuck.join(LONG_S)
     reasons = [status.reason for status in told.statuses if status.reason]
-    assert any("read() did not return for 1 s" in reason for reason in reasons), reasons
+    assert any("read() did not return for 3 s" in reason for reason in reasons), reasons
     assert frames.indexes == sorted(set(frames.indexes))
     assert neighbour_told.states == ["connecting", "ok"]
 
@@ -126,12 +131,12 @@ def test_a_thread_inside_a_read_that_hangs_is_replaced_and_ends_later():
 def test_an_http_camera_that_hangs_up_stalls_and_comes_back():
     """Motion JPEG over HTTP by the same rules."""
     with MjpegServer() as server:
-        camera, told, frames = run("cam", server.url, read_timeout_s=0.5, open_timeout_s=1, stale_after_s=5)
+        camera, told, frames = run("cam", server.url, read_timeout_s=2, open_timeout_s=30, stale_after_s=30)
         with Watchman(camera):
             frames.wait_for(5)
             server.stall()
             told.wait_for("ok", "no_signal")
-            assert "stalled: no frame within 0.5 s" in first(told, "no_signal").reason
+            assert "stalled: no frame within 2 s" in first(told, "no_signal").reason
             server.go_on()
             told.wait_for("no_signal", "ok")
             server.stop()
@@ -147,8 +152,8 @@ def test_a_password_opens_the_stream_and_is_written_nowhere(caplog, capfd):
     """Not into a status, a log line, or what FFmpeg says on stderr; the wrong one neither."""
     caplog.set_level(logging.DEBUG)
     with rtsp.RtspServer(user="viewer", password="geheim") as server:
-        right, right_told, frames = run("right", server.url.replace("//", "//viewer:geheim@"))
-        wrong, wrong_told, _ = run("wrong", server.url.replace("//", "//viewer:falsch@"))
+        right, right_told, frames = run("right", server.url.replace("//", "//viewer:geheim@"), **PATIENT)
+        wrong, wrong_told, _ = run("wrong", server.url.replace("//", "//viewer:falsch@"), **PATIENT)
         with Watchman(right, wrong):
             frames.wait_for(1)
             wrong_told.wait_for("failed")

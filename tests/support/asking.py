@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 import paho.mqtt.client as paho
+from deadlines import LONG_S
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -44,7 +45,7 @@ class Asker:
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert subscribed.wait(15)
+        assert subscribed.wait(LONG_S)
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         with self._changed:
@@ -72,9 +73,9 @@ class Asker:
         if properties is not None and response_topic is not None:
             properties.ResponseTopic = response_topic
         topic = f"{self._root}/cmd/{verb}"
-        self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties).wait_for_publish(15)
+        self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties).wait_for_publish(LONG_S)
 
-    def ask(self, verb: str, body: object = None, timeout_s: float = 15.0, **options) -> Ack:
+    def ask(self, verb: str, body: object = None, timeout_s: float = LONG_S, **options) -> Ack:
         """The answer to a command; the next one on the verb's topic."""
         before = len(self.acks(verb))
         self.send(verb, body, **options)
@@ -85,7 +86,7 @@ class Asker:
         with self._changed:
             return [ack for ack in self._acks if ack.topic.endswith(f"/cmd/{verb}/ack" if verb else "/ack")]
 
-    def wait(self, verb: str, count: int, timeout_s: float = 15.0) -> list[Ack]:
+    def wait(self, verb: str, count: int, timeout_s: float = LONG_S) -> list[Ack]:
         """The answers to a verb as soon as there are so many."""
         until_s = time.monotonic() + timeout_s
         with self._changed:

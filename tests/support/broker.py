@@ -1,6 +1,6 @@
 """A real mosquitto for tests, a way to it that can be cut, and a subscriber that remembers what it was sent.
 
-mosquitto runs as a child on a free loopback port and keeps that port over restarts. `TCP_NODELAY` is on; without it one message
+mosquitto runs as a child on a loopback port of its own, which nobody else gets while it is restarted. `TCP_NODELAY` is on; without it one message
 in twenty waits 10 ms.
 """
 
@@ -21,19 +21,13 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from deadlines import LONG_S
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from ports import HeldPort
 
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-_START_S = 10.0
 
 needs_mosquitto = pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed; see tests/install-tools")
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Mosquitto:
@@ -47,7 +41,8 @@ class Mosquitto:
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lineside-test-broker-")
         self.folder = Path(self._folder.name)
-        self.port = free_port()
+        self._held = HeldPort()
+        self.port = self._held.number
         self._process: subprocess.Popen[bytes] | None = None
         self._config = "\n".join(
             [
@@ -74,25 +69,25 @@ class Mosquitto:
         log = (self.folder / "mosquitto.log").open("ab")
         with log:
             self._process = subprocess.Popen([str(PROGRAM), "-v", "-c", str(config)], stdout=log, stderr=log)
-        until_s = time.monotonic() + _START_S
+        until_s = time.monotonic() + LONG_S
         while time.monotonic() < until_s and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return self
-            self._process.poll()
+            time.sleep(0.01)  # it needs the processor more than we do
         raise AssertionError(f"mosquitto does not start:\n{self.log()}")
 
     def stop(self) -> None:
         """End it in good order: it says goodbye to its clients."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(_START_S)
+            self._process.wait(LONG_S)
             self._process = None
 
     def kill(self) -> None:
         """End it as a power cut does."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(_START_S)
+            self._process.wait(LONG_S)
             self._process = None
 
     @contextlib.contextmanager
@@ -117,6 +112,7 @@ class Mosquitto:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._held.close()
         self._folder.cleanup()
 
 
@@ -160,6 +156,9 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             first = client.recv(65536)
+            if not first:  # cut before it said anything
+                client.close()
+                return
             # CONNECT: type, one or two bytes of length, "MQTT" behind its own length, then the version.
             if self.refuse_5 and first[first.index(b"MQTT") + 4] == 5:
                 if self.refuse_5 == "answer":
@@ -237,7 +236,7 @@ class Subscriber:
     """Remembers every message on a filter. It comes back by itself after a restart of the broker and subscribes again."""
 
     def __init__(
-        self, port: int, topic: str = "#", *, client_id: str = "", protocol: str = "5", wait_s: float = 15.0
+        self, port: int, topic: str = "#", *, client_id: str = "", protocol: str = "5", wait_s: float = LONG_S
     ) -> None:
         self._topic = topic
         self._heard: list[Heard] = []
@@ -267,7 +266,7 @@ class Subscriber:
             self._heard.append(Heard(message.topic, bytes(message.payload), message.qos, bool(message.retain)))
             self._changed.notify_all()
 
-    def wait_subscribed(self, times: int, timeout_s: float = 15.0) -> None:
+    def wait_subscribed(self, times: int, timeout_s: float = LONG_S) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self._subscriptions >= times, timeout_s), (
                 "the subscriber did not connect"
@@ -281,7 +280,7 @@ class Subscriber:
     def bodies(self, ending: str = "") -> list[dict]:
         return [heard.body for heard in self.all(ending)]
 
-    def wait_for(self, ending: str, condition, timeout_s: float = 15.0) -> Heard:
+    def wait_for(self, ending: str, condition, timeout_s: float = LONG_S) -> Heard:
         """The first message, heard already or still to come, on a topic that ends so and whose body fulfils `condition`."""
         until_s = time.monotonic() + timeout_s
         seen = 0
@@ -295,7 +294,7 @@ class Subscriber:
                     tail = [(heard.topic, heard.payload[:200]) for heard in self._heard[-6:]]
                     raise AssertionError(f"no such message on …{ending} within {timeout_s:g} s; the last ones: {tail}")
 
-    def wait_count(self, ending: str, count: int, timeout_s: float = 15.0) -> list[dict]:
+    def wait_count(self, ending: str, count: int, timeout_s: float = LONG_S) -> list[dict]:
         """The bodies heard on a topic that ends so, as soon as there are `count`."""
         until_s = time.monotonic() + timeout_s
         found: list[Heard] = []

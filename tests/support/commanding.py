@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
+from deadlines import LONG_S
 
 from agent.commands.audit import Audit
 from agent.commands.clerk import Clerk
@@ -75,7 +76,7 @@ class Answers:
     def wait(self, count: int) -> list:
         """The answers, as soon as there are so many."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.all) >= count, 15), self.all
+            assert self._changed.wait_for(lambda: len(self.all) >= count, LONG_S), self.all
             return [ack for ack, _ in self.all]
 
     @property

@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+from deadlines import LONG_S
 
 from agent.core import results
 from agent.core.decisions import DecisionRule
@@ -18,9 +19,6 @@ from agent.pipeline.inspector import Identity
 from agent.pipeline.intake import Intake, Job
 from agent.pipeline.runner import Feed, PipelineRunner
 from agent.pipeline.settings import PipelineSettings
-
-LONG_S = 20.0
-"""Deadline of whatever should happen at once; it is only reached by a test that fails."""
 
 
 class Trap:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import tiny_models
+from deadlines import LONG_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ class Agent:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait(self, timeout_s: float = 60) -> int:
+    def wait(self, timeout_s: float = LONG_S) -> int:
         """The exit code; an agent that does not end shows its log."""
         try:
             return self.process.wait(timeout_s)
@@ -96,11 +97,11 @@ class Agent:
     def stop(self) -> int:
         """Ask it to end, as systemd does."""
         self.process.send_signal(signal.SIGTERM)
-        return self.wait(30)
+        return self.wait()
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(LONG_S)
 
     def __enter__(self):
         return self

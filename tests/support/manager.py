@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from deadlines import LONG_S
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,7 +48,7 @@ class Manager:
         """The values told under a key so far."""
         return [fields[key] for fields in self.told if key in fields]
 
-    def wait_for(self, key: str, condition=lambda _: True, *, times: int = 1, timeout_s: float = 60.0) -> str:
+    def wait_for(self, key: str, condition=lambda _: True, *, times: int = 1, timeout_s: float = LONG_S) -> str:
         """The newest value under a key that fulfils `condition`, as soon as there were so many."""
 
         def such() -> list[str]:
@@ -61,5 +63,5 @@ class Manager:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(5)
+        self._thread.join(LONG_S)
         self._socket.close()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
+from ports import HeldPort
 
 _BOUNDARY = "frame"
 
@@ -21,7 +22,8 @@ class MjpegServer:
     """
 
     def __init__(self, *, width: int = 160, height: int = 120, fps: float = 25.0) -> None:
-        self.port = 0
+        self._held = HeldPort()
+        self.port = self._held.number
         self.garbage = b""
         self._size = (height, width, 3)
         self._period_s = 1.0 / fps
@@ -40,7 +42,6 @@ class MjpegServer:
         self._gone = threading.Event()
         self._go.set()
         self._server = _server(self, self.port)
-        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -88,6 +89,7 @@ class MjpegServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._held.close()
 
 
 def _server(camera: MjpegServer, port: int) -> ThreadingHTTPServer:

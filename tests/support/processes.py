@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-LONG_S = 20.0
-"""Deadline of whatever should happen at once."""
+from deadlines import LONG_S
 
 
 def wait_for_end(pid: int) -> None:

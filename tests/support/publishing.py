@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 
+from deadlines import LONG_S
+
 from agent.core import results
 from agent.core.messages import FrameReference, Latency, ModelReference, Prediction, Status
 from agent.core.times import new_id, now_text
@@ -62,7 +64,7 @@ class Links:
             self.all.append(link)
             self._changed.notify_all()
 
-    def wait_for(self, state: str, saying: str = "", *, times: int = 1, timeout_s: float = 15.0):
+    def wait_for(self, state: str, saying: str = "", *, times: int = 1, timeout_s: float = LONG_S):
         """The newest link state of that name and with that in its sentence, as soon as there were so many."""
         with self._changed:
             reached = self._changed.wait_for(lambda: len(self._such(state, saying)) >= times, timeout_s)
@@ -81,7 +83,7 @@ def publishing(
     on_drop=lambda *_: None,
     folder=None,
     spool: dict | None = None,
-    wait_s: float = 10.0,
+    wait_s: float = LONG_S,
     **settings,
 ):
     """A started publisher, connected unless `wait_s` is 0; stopped with the block.

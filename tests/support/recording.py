@@ -257,7 +257,7 @@ class _Way:
         wait_s = self._proxy.delay_s + (self._proxy.period_s if packet.kind == PUBLISH and to_broker else 0.0)
         if wait_s:
             self._ended.wait(wait_s)
-        if self.is_frozen:
+        if self.is_frozen or self.is_over:  # what was read together with a torn packet goes nowhere
             return
         share = self._proxy.take_tear(packet.kind)
         if share is not None:

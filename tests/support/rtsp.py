@@ -12,6 +12,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
+from ports import HeldPort
+
 PYTHON = "/usr/bin/python3"
 _NEEDS = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; Gst.init(None); "
@@ -22,7 +24,7 @@ _NEEDS = (
 def missing() -> str | None:
     """Why no RTSP server can be had here, or None."""
     try:
-        done = subprocess.run([PYTHON, "-c", _NEEDS], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([PYTHON, "-c", _NEEDS], capture_output=True, text=True, timeout=60, check=False)
     except OSError as error:
         return f"no RTSP server: {PYTHON}: {error.strerror}"
     if done.returncode == 0:
@@ -55,7 +57,8 @@ class RtspServer:
             user: Together with `password`, who may watch.
             password: See `user`.
         """
-        self.port = 0
+        self._held = HeldPort()
+        self.port = self._held.number
         self._options = [f"--width={width}", f"--height={height}", f"--fps={fps}"]
         for key, value in (("file", file), ("transport", transport), ("user", user), ("password", password)):
             if value is not None:
@@ -80,7 +83,6 @@ class RtspServer:
         if not said.startswith("ready "):
             self.stop()
             raise RuntimeError("the RTSP server did not start")
-        self.port = int(said.split()[1])
         return self
 
     def stop(self) -> None:
@@ -103,6 +105,7 @@ class RtspServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._held.close()
 
 
 def _serve(options: argparse.Namespace) -> None:

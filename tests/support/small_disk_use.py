@@ -27,8 +27,8 @@ def accept(spool: Spool, numbers: range) -> None:
 
 def said(plant: Plant) -> dict:
     """The retained status at the broker."""
-    command = ["mosquitto_sub", "-p", str(plant.broker.port), "-t", f"{ROOT}/status", "-C", "1", "-W", "10"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+    command = ["mosquitto_sub", "-p", str(plant.broker.port), "-t", f"{ROOT}/status", "-C", "1", "-W", "60"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=90).stdout)
 
 
 def wait_said(plant: Plant, state: str) -> dict:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 import numpy as np
+from deadlines import LONG_S
 
 from agent.core.frames import Frame
 from agent.core.mailbox import Closed
@@ -14,8 +15,6 @@ from agent.sources.contract import EndOfStream
 from agent.supervisor import Supervisor
 
 FRAME = "frame"
-LONG_S = 20.0
-"""Deadline of whatever should happen at once; it is only reached by a test that fails."""
 
 
 class Hang:

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from deadlines import LONG_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ def state_dir(tmp_path_factory):
 def raw(state_dir: Path, request: bytes) -> bytes:
     """What the server answers to bytes of any kind."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(LONG_S)
         connection.connect(str(state_dir / "agent.sock"))
         try:
             connection.sendall(request)
@@ -64,7 +65,7 @@ def test_a_slow_answer_holds_up_nobody(tmp_path):
 
     def slow(_request) -> dict[str, object]:
         asked.set()
-        assert go.wait(10)
+        assert go.wait(LONG_S)
         return {"slow": True}
 
     server = ControlServer(tmp_path, {"slow": slow, "status": lambda _: ANSWER})
@@ -73,10 +74,10 @@ def test_a_slow_answer_holds_up_nobody(tmp_path):
     waiting = threading.Thread(target=lambda: answers.append(ask(tmp_path, "slow")))
     try:
         waiting.start()
-        assert asked.wait(10)
+        assert asked.wait(LONG_S)
         assert ask(tmp_path, "status") == ANSWER
         go.set()
-        waiting.join(10)
+        waiting.join(LONG_S)
         assert answers == [{"slow": True}]
     finally:
         go.set()
@@ -198,7 +199,7 @@ def test_an_answer_that_is_no_object_is_an_error(tmp_path):
             thread.start()
             with pytest.raises(AgentUnreachable):
                 ask(tmp_path, "status")
-            thread.join(10)
+            thread.join(LONG_S)
 
 
 def test_a_folder_that_takes_no_socket_is_told_and_leaves_nothing_open(tmp_path):

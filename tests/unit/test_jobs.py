@@ -7,13 +7,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from deadlines import LONG_S
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import jobs as module
 from agent.jobs import Jobs, next_due_s
 
-DEADLINE_S = 10.0
 OFTEN_S = 0.02
 
 
@@ -23,7 +23,7 @@ def test_a_job_runs_again_and_again():
     jobs.every(OFTEN_S, "count", ran.release)
     jobs.start()
     try:
-        assert all(ran.acquire(timeout=DEADLINE_S) for _ in range(5))
+        assert all(ran.acquire(timeout=LONG_S) for _ in range(5))
     finally:
         jobs.close()
 
@@ -39,7 +39,7 @@ def test_a_job_that_fails_is_run_again(caplog):
     jobs.every(OFTEN_S, "fail", fail)
     jobs.start()
     try:
-        assert all(ran.acquire(timeout=DEADLINE_S) for _ in range(3))
+        assert all(ran.acquire(timeout=LONG_S) for _ in range(3))
     finally:
         jobs.close()
     assert [record.getMessage() for record in caplog.records] == ["job fail failed; it is run again at its time"]
@@ -52,14 +52,14 @@ def test_a_job_never_runs_beside_itself_and_holds_up_no_other():
 
     def hang() -> None:
         begun.release()
-        go.wait(DEADLINE_S)
+        go.wait(LONG_S)
 
     jobs.every(OFTEN_S, "hang", hang)
     jobs.every(OFTEN_S, "other", others.release)
     jobs.start()
     try:
-        assert begun.acquire(timeout=DEADLINE_S)
-        assert all(others.acquire(timeout=DEADLINE_S) for _ in range(5))
+        assert begun.acquire(timeout=LONG_S)
+        assert all(others.acquire(timeout=LONG_S) for _ in range(5))
         assert not begun.acquire(blocking=False)
     finally:
         go.set()
@@ -92,8 +92,8 @@ def test_what_comes_once_comes_once():
     jobs.every(OFTEN_S, "often", often.release)
     jobs.start()
     try:
-        assert once.acquire(timeout=DEADLINE_S)
-        assert all(often.acquire(timeout=DEADLINE_S) for _ in range(5))
+        assert once.acquire(timeout=LONG_S)
+        assert all(often.acquire(timeout=LONG_S) for _ in range(5))
         assert not once.acquire(blocking=False)
     finally:
         jobs.close()
@@ -113,9 +113,9 @@ def test_a_jump_of_the_wall_clock_touches_no_job(monkeypatch, jump_s):
     jobs.every(1800, "late", late.set)
     jobs.start()
     try:
-        assert often.acquire(timeout=DEADLINE_S)
+        assert often.acquire(timeout=LONG_S)
         wall.now_s += jump_s
-        assert all(often.acquire(timeout=DEADLINE_S) for _ in range(5))
+        assert all(often.acquire(timeout=LONG_S) for _ in range(5))
         assert not late.is_set()
     finally:
         jobs.close()
@@ -145,18 +145,18 @@ def test_two_jobs_that_hang_hold_up_no_third_and_no_end():
 
     def hang() -> None:
         hanging.release()
-        go.wait(DEADLINE_S)
+        go.wait(LONG_S)
 
     jobs.every(OFTEN_S, "one", hang)
     jobs.every(OFTEN_S, "two", hang)
     jobs.every(OFTEN_S, "three", others.release)
     jobs.start()
     try:
-        assert all(hanging.acquire(timeout=DEADLINE_S) for _ in range(2))
-        assert all(others.acquire(timeout=DEADLINE_S) for _ in range(3))
+        assert all(hanging.acquire(timeout=LONG_S) for _ in range(2))
+        assert all(others.acquire(timeout=LONG_S) for _ in range(3))
         before_s = time.monotonic()
         jobs.close()
-        assert time.monotonic() - before_s < DEADLINE_S / 2
+        assert time.monotonic() - before_s < LONG_S / 2
     finally:
         go.set()
         jobs.close()

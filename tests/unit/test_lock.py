@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from deadlines import LONG_S
 
 from agent.core.errors import AlreadyRunning, BadData
 from agent.lock import StateLock, holder
@@ -62,7 +63,7 @@ def test_the_lock_is_free_after_its_holder_was_killed(tmp_path):
             StateLock(tmp_path).acquire()
     finally:
         holder.kill()
-        holder.communicate(timeout=10)
+        holder.communicate(timeout=LONG_S)
     with StateLock(tmp_path):
         assert (tmp_path / "agent.lock").read_text() == f"{os.getpid()}\n"
 

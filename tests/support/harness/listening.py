@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import paho.mqtt.client as paho
+from deadlines import LONG_S
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -16,7 +17,7 @@ _WEEK_S = 7 * 24 * 3600
 class Listener:
     """Notes the events it hears, in order, repeated ones each time. It comes back by itself and within a second."""
 
-    def __init__(self, port: int, topic: str = "lineside/#", *, wait_s: float = 15.0) -> None:
+    def __init__(self, port: int, topic: str = "lineside/#", *, wait_s: float = LONG_S) -> None:
         self._changed = threading.Condition()
         self._events: list[Event] = []
         self._ids: set[str] = set()

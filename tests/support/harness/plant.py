@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from broker import Mosquitto
 from clips import write_pictures
+from deadlines import LONG_S
 from line import Agent, write_bundle
 from recording import RecordingProxy
 
@@ -215,11 +216,14 @@ class Plant:
     def wait_drained(self, timeout_s: float = 300.0) -> None:
         """Wait until hardly anything waits for the broker."""
         until_s = time.monotonic() + timeout_s
-        while (queued := self.status()["mqtt"]["queued"]) > FEW:
+        queued = None
+        while queued is None or queued > FEW:
             assert time.monotonic() < until_s, (
                 f"{queued} messages wait after {timeout_s:g} s:\n{self.agent.log[-3000:]}"
             )
             time.sleep(0.1)
+            with contextlib.suppress(AgentUnreachable):  # it is busy
+                queued = self.status()["mqtt"]["queued"]
 
     def wait_made(self, more: int, timeout_s: float = READY_S) -> int:
         """Wait until so many more were made, whether or not the broker has them; how many there are in all."""
@@ -234,7 +238,7 @@ class Plant:
             assert time.monotonic() < until_s, f"{more} messages were not made:\n{self.agent.log[-3000:]}"
             time.sleep(0.05)
 
-    def verdict(self, *, heard_s: float = 15.0) -> Verdict:
+    def verdict(self, *, heard_s: float = LONG_S) -> Verdict:
         """Judge everything so far; the agent has ended.
 
         Args:

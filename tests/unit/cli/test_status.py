@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -36,19 +37,20 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def desk(config):
-    """An agent that answers at the control socket, degraded by a camera."""
+def answer(config):
+    """What an agent answers at the control socket, degraded by a camera; made once, as its figures are of the last seconds."""
     desk = Desk(config.parent)
     desk.predict(2.0, 2.0, 4.0)
     desk.reporter.source("cam", failed())
     desk.reporter.model("parts", active())
-    server = ControlServer(config.parent / "state", {"status": lambda _: desk.snapshot() | {"pid": 4711}})
+    made = desk.snapshot() | {"pid": 4711}
+    server = ControlServer(config.parent / "state", {"status": lambda _: made})
     server.start()
-    yield desk
+    yield made
     server.close()
 
 
-def test_the_answer_is_shown_for_people(config, desk):
+def test_the_answer_is_shown_for_people(config, answer):
     """Aligned, with units, and with the reason on a line of its own."""
     ran = lineside("status", "-c", config)
     assert (ran.code, ran.err) == (0, "")
@@ -74,15 +76,13 @@ def test_the_answer_is_shown_for_people(config, desk):
     ]
 
 
-def test_the_answer_is_one_object_for_scripts(config, desk):
+def test_the_answer_is_one_object_for_scripts(config, answer):
     """The same that the agent gave."""
     ran = lineside("status", "-c", config, "--json")
     assert (ran.code, ran.err) == (0, "")
+    assert ran.json == json.loads(json.dumps(answer))
     assert ran.json["pid"] == 4711
     assert ran.json["status"]["reasons"] == ["source cam failed: no such device"]
-    told, expected = ran.json["pipelines"]["inspect"], desk.snapshot()["pipelines"]["inspect"]
-    assert told.pop("rate_hz") == pytest.approx(expected.pop("rate_hz"), abs=0.6)
-    assert told == expected
 
 
 def test_an_agent_that_has_just_begun_is_shown_too(tmp_path):

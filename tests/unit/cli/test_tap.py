@@ -9,9 +9,11 @@ import sys
 from dataclasses import asdict
 
 import pytest
-from broker import Mosquitto, free_port, needs_mosquitto
+from broker import Mosquitto, needs_mosquitto
 from command import environment, lineside
+from deadlines import LONG_S
 from paho.mqtt import publish
+from ports import HeldPort
 
 from agent.cli.tap import line, shown, what
 from agent.core import results
@@ -127,11 +129,11 @@ def test_who_has_seen_enough_ends_it_well(tmp_path, broker, end):
         else:
             tap.stdout.close()
             say(broker, b"one more")
-        assert tap.wait(20) == 0
+        assert tap.wait(LONG_S) == 0
         assert len(tap.stderr.read().splitlines()) == 1, "no more than what it listens to"
     finally:
         tap.kill()
-        tap.wait(10)
+        tap.wait(LONG_S)
         tap.stderr.close()
 
 
@@ -145,7 +147,8 @@ def test_silence_ends_it_with_exit_code_4_where_that_is_asked_for(tmp_path, brok
 
 def test_a_broker_that_is_not_there_exits_4(tmp_path):
     """Nothing listens on the port."""
-    ran = lineside("tap", "-c", configure(tmp_path, free_port()), "-n", "1")
+    with HeldPort() as nobody:
+        ran = lineside("tap", "-c", configure(tmp_path, nobody.number), "-n", "1")
     assert (ran.code, ran.out) == (4, "")
     assert "next: " in ran.err
 
@@ -168,7 +171,7 @@ with until_left() as left:
 print(signal.getsignal(signal.SIGINT) == before)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60, env=environment()
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=LONG_S, env=environment()
     )
     assert done.stdout.split("\n")[:2] == ["still here True", "True"]
     assert "KeyboardInterrupt" in done.stderr

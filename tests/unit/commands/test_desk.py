@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import hypothesis.strategies as st
 import pytest
 from commanding import TOPICS, Answers, Verbs, asked, audited, clerk
+from deadlines import LONG_S
 from hypothesis import given
 
 from agent.commands.allowance import Allowance
+from agent.commands.audit import Audit
 from agent.commands.desk import BURST, BUSY_BURST, WAITING, Desk
 from agent.core.incoming import Incoming
 from agent.core.messages import HoldResult
@@ -44,13 +46,13 @@ def test_a_verb_that_hangs_holds_up_other_commands_only(tmp_path, answers, clock
 
     def hang(_arguments):
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(2 * LONG_S)
         return HoldResult(pipelines={})
 
     desk = Desk(TOPICS, clerk(tmp_path, {"pause": hang}, answers), clock=lambda: clock.now_s)
     desk.start()
     desk.put(asked("pause"))
-    assert began.wait(10)
+    assert began.wait(LONG_S)
     for n in range(WAITING + 2):
         clock.now_s += 1
         desk.put(asked("pause", {"id": str(n)}))
@@ -63,7 +65,11 @@ def test_a_verb_that_hangs_holds_up_other_commands_only(tmp_path, answers, clock
 
 def test_a_flood_is_not_looked_at(tmp_path, answers, clock):
     """A few are told; all are counted; the audit file gets a line for those that were looked at, and no more."""
-    desk = Desk(TOPICS, clerk(tmp_path, Verbs().by_name(), answers), clock=lambda: clock.now_s)
+    desk = Desk(
+        TOPICS,
+        clerk(tmp_path, Verbs().by_name(), answers, audit=Audit(tmp_path, 100_000)),
+        clock=lambda: clock.now_s,
+    )
     for n in range(10_000):
         clock.now_s += 0.0001
         desk.put(asked("pause", b"junk" * (n % 7)))

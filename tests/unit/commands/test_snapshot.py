@@ -17,7 +17,7 @@ from agent.commands.snapshot import Album, Snapshot
 from agent.pipeline.picture import jpeg
 
 
-def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=10.0):
+def snapshot(tmp_path, pipelines, encode=jpeg, timeout_s=60.0):
     return Snapshot(pipelines, CommandsSettings(snapshot_timeout_s=timeout_s), tmp_path, encode)
 
 

@@ -6,12 +6,11 @@ import threading
 import time
 
 import pytest
+from deadlines import LONG_S
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.mailbox import Closed, Mailbox
-
-LONG_S = 20.0
 
 
 def drain(box: Mailbox[int]) -> list[int]:
@@ -37,17 +36,17 @@ def test_a_file_waits_and_loses_nothing():
 
     def write() -> None:
         for item in range(500):
-            assert box.put(item, 10)
+            assert box.put(item, LONG_S)
         box.close()
 
     writer = threading.Thread(target=write)
     writer.start()
     taken = []
     while len(taken) < 500:
-        taken.append(box.get(10))
+        taken.append(box.get(LONG_S))
     with pytest.raises(Closed):
-        box.get(10)
-    writer.join(10)
+        box.get(LONG_S)
+    writer.join(LONG_S)
     assert taken == list(range(500))
     assert box.dropped == 0
 
@@ -76,11 +75,11 @@ def test_a_reader_that_cannot_work_holds_nobody_up():
     box: Mailbox[int] = Mailbox(1, "wait")
     box.put(1, 0)
     passed = threading.Event()
-    writer = threading.Thread(target=lambda: (box.put(2, 30), passed.set()))
+    writer = threading.Thread(target=lambda: (box.put(2, LONG_S), passed.set()))
     writer.start()
     box.skip(on=True)
-    assert passed.wait(10)
-    writer.join(10)
+    assert passed.wait(LONG_S)
+    writer.join(LONG_S)
     assert box.skipped == 2
     box.skip(on=False)
     box.put(3, 0)

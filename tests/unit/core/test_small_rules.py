@@ -10,6 +10,7 @@ from itertools import accumulate
 from types import SimpleNamespace
 
 import pytest
+from deadlines import LONG_S
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,7 +78,7 @@ def test_ids_of_several_threads_differ_and_sort_within_each():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(LONG_S)
     assert len({id_ for ids in made for id_ in ids}) == 8000
     assert all(ids == sorted(ids) for ids in made)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from broker import Mosquitto, free_port, needs_mosquitto
+from broker import Mosquitto, needs_mosquitto
 from clips import write_pictures, write_video
 from command import lineside
+from ports import HeldPort
 from reporting import Desk, failed
 
 from agent.config.settings import AgentSettings
@@ -20,6 +21,13 @@ from agent.diagnosis.network import broker_finding
 from agent.mqtt.settings import MqttSettings
 from agent.sources.camera.settings import CameraSettings
 from agent.sources.images.settings import ImagesSettings
+
+
+@pytest.fixture
+def nobody():
+    """A port where nobody listens."""
+    with HeldPort() as port:
+        yield port
 
 
 def configure(folder, port: int, more: str = ""):
@@ -136,16 +144,15 @@ def test_a_broker_that_holds_messages_back_is_a_warning():
     assert "set_tcp_nodelay true" in finding.hint
 
 
-def test_a_broker_that_is_not_there_is_an_error():
+def test_a_broker_that_is_not_there_is_an_error(nobody):
     """With the address and the next step."""
-    port = free_port()
-    finding = broker_finding(MqttSettings(url=f"mqtt://127.0.0.1:{port}"))
+    finding = broker_finding(MqttSettings(url=nobody.url))
     assert finding.severity == "error"
-    assert finding.message.count(f"127.0.0.1:{port}") == 1
+    assert finding.message.count(f"127.0.0.1:{nobody.number}") == 1
     assert finding.hint
 
 
-def test_the_running_agent_is_asked_for_its_sources(tmp_path):
+def test_the_running_agent_is_asked_for_its_sources(tmp_path, nobody):
     """It holds the cameras, and most can be opened once only."""
     desk = Desk(tmp_path)
     desk.reporter.source("cam", failed("unplugged"))
@@ -153,16 +160,16 @@ def test_the_running_agent_is_asked_for_its_sources(tmp_path):
     server = ControlServer(tmp_path / "state", {"status": lambda _: desk.snapshot() | {"pid": 4711}})
     server.start()
     try:
-        findings = examine(configure(tmp_path, free_port()))
+        findings = examine(configure(tmp_path, nobody.number))
     finally:
         server.close()
     assert of(findings, "agent") == [("info", "runs with pid 4711, degraded")]
     assert of(findings, "source") == [("error", "cam: failed, unplugged")]
 
 
-def test_what_is_wrong_with_the_configuration_is_told_too(tmp_path):
+def test_what_is_wrong_with_the_configuration_is_told_too(tmp_path, nobody):
     """Also where it can be read, but names something that is not there."""
-    findings = examine(configure(tmp_path, free_port(), '[pipelines.q]\nsource = "cma"\nmodel = "m"\n'))
+    findings = examine(configure(tmp_path, nobody.number, '[pipelines.q]\nsource = "cma"\nmodel = "m"\n'))
     assert [message for severity, message in of(findings, "unknown-name") if severity == "error"]
     assert of(findings, "runtime")
     (tmp_path / "agent.toml").write_text("[mqt]\n")
@@ -177,9 +184,9 @@ def test_without_a_configuration_the_machine_is_examined(tmp_path):
     assert of(examine(tmp_path / "none.toml"), "no-file")[0][0] == "error"
 
 
-def test_one_source_can_be_looked_at_alone(tmp_path):
+def test_one_source_can_be_looked_at_alone(tmp_path, nobody):
     """Used by a pipeline or not; the command exits 3 if it gives no picture."""
-    config = configure(tmp_path, free_port())
+    config = configure(tmp_path, nobody.number)
     write_pictures(tmp_path / "pictures", 1)
     assert [f.code for f in examine(config, only_source="cam")] == ["source"]
     [finding] = examine(config, only_source="kam")

@@ -66,16 +66,16 @@ def test_a_child_that_does_not_answer_is_ended(path):
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
-    [(tiny_models.crashing(), r"ended \(SIGSEGV\)"), (tiny_models.endless(), "did not answer within 3 s")],
+    ("model", "said", "start_timeout_s"),
+    [(tiny_models.crashing(), r"ended \(SIGSEGV\)", 60), (tiny_models.endless(), "did not answer within 3 s", 3)],
     ids=["crashes", "never comes back"],
 )
-def test_a_crash_while_the_model_is_loaded_is_told(tmp_path, model, said):
+def test_a_crash_while_the_model_is_loaded_is_told(tmp_path, model, said, start_timeout_s):
     """In native code, as the real thing."""
     file = tmp_path / "model.tflite"
     file.write_bytes(model)
     with pytest.raises(ModelCrashed, match=f"{said} while it loaded the model"):
-        IsolatedInterpreter(file, Execution(), Isolation(start_timeout_s=3))
+        IsolatedInterpreter(file, Execution(), Isolation(start_timeout_s=start_timeout_s))
 
 
 @pytest.mark.parametrize(

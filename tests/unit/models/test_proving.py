@@ -38,7 +38,7 @@ def golden_bundle(folder, *, toml: str = CLASSIFIER_TOML, min_accuracy: float = 
 
 
 def proof_of(folder):
-    return prove(open_bundle(folder), Execution(), TrialLimits(timeout_s=20))
+    return prove(open_bundle(folder), Execution(), TrialLimits(timeout_s=60))
 
 
 def lineside(*arguments: object):

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import tiny_models
+from deadlines import LONG_S
 from line import write_bundle
 
 from agent.core.errors import ModelRefused, NotTrusted
@@ -42,7 +43,7 @@ def test_two_pipelines_get_interpreters_of_their_own_and_one_announcement(tmp_pa
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(LONG_S)
     assert len(loaded) == 2
     assert loaded[0] is not loaded[1]
     assert [(name, state) for name, state, _ in versions] == [("m", "active")]

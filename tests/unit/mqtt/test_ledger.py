@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from deadlines import LONG_S
 from publishing import prediction
 
 from agent.mqtt.ledger import LAST_WORD_S, POISON_TRIES, Ledger
@@ -233,7 +234,7 @@ def test_a_sender_that_can_wait_goes_on_when_there_is_room_again():
     sender = threading.Thread(target=put, args=(ledger, 1), kwargs={"wait": lambda: True})
     sender.start()
     first = ledger.take(0.0, window=20)
-    sender.join(10)
+    sender.join(LONG_S)
     assert not sender.is_alive()
     assert numbers([first, *take_all(ledger)]) == [0, 1]
     assert ledger.dropped == {}

@@ -7,13 +7,12 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from deadlines import LONG_S
 
 from agent.models.placement import Region, Size
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.intake import Intake
 from agent.sources.demand import Needed
-
-LONG_S = 20.0
 
 
 def model(height, width):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from deadlines import LONG_S
 
 from agent.pipeline.finisher import Finisher
 
@@ -37,7 +38,7 @@ def test_nothing_is_handed_over_where_nothing_waits():
 def test_a_full_finisher_makes_the_interpreter_wait():
     """One is being finished and one waits; the next is not taken before that."""
     free, taken = threading.Event(), []
-    finisher = Finisher("finish", lambda _: free.wait(10))
+    finisher = Finisher("finish", lambda _: free.wait(LONG_S))
 
     def hand_over():
         for thing in range(4):
@@ -49,7 +50,7 @@ def test_a_full_finisher_makes_the_interpreter_wait():
     thread.join(0.3)
     assert len(taken) <= 2
     free.set()
-    thread.join(10)
+    thread.join(LONG_S)
     finisher.close()
     assert taken == [0, 1, 2, 3]
 
@@ -68,7 +69,7 @@ def test_a_fault_in_the_thread_reaches_whoever_goes_on(end):
     finisher = Finisher("finish", finish)
     finisher.later("good")
     finisher.later("bad")
-    assert met.wait(10)
+    assert met.wait(LONG_S)
     with pytest.raises(ValueError, match="bad"):
         finisher.close() if end == "close" else getattr(finisher, end)("next")
     assert done == ["good"]

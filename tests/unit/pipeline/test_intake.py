@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from deadlines import LONG_S
 
 from agent.core.frames import Frame
 from agent.pipeline.intake import Intake
@@ -55,7 +56,7 @@ def test_the_next_frame_is_given_once_to_who_asks_and_goes_its_way_all_the_same(
     """Held back or not; the frame before and the one after are not kept."""
     intake = Intake()
     given = []
-    asking = threading.Thread(target=lambda: given.append(intake.next_frame(10)))
+    asking = threading.Thread(target=lambda: given.append(intake.next_frame(LONG_S)))
     asking.start()
     admitted = 0
     while asking.is_alive():
@@ -134,5 +135,5 @@ def test_a_file_that_waits_is_let_go_on_when_the_limit_ends():
     waiting.join(0.05)
     assert waiting.is_alive()
     intake.limit(None)
-    waiting.join(10)
+    waiting.join(LONG_S)
     assert not waiting.is_alive()

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from deadlines import LONG_S
 
 from agent.core import results
 from agent.core.backoff import Backoff
@@ -97,10 +98,10 @@ def build(load, *, box=None, once=False, shared=False, **settings):
 
 def run_through(runner, box, frames):
     for item in frames:
-        assert box.put(item, 10)
+        assert box.put(item, LONG_S)
     box.close()
     runner.start()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
 
 
 def test_seq_numbers_every_prediction_and_event_seq_every_event():
@@ -148,12 +149,12 @@ def test_a_refused_model_fails_the_pipeline_and_lets_go_of_a_shared_source():
     runner, box, sink = build(refuse, box=Mailbox(1, "wait"), shared=True)
     runner._on_change = lambda r: failed.set() if r.state == "failed" else None
     runner.start()
-    assert failed.wait(10)
-    assert all(box.put(frame(k), 10) for k in range(20))
+    assert failed.wait(LONG_S)
+    assert all(box.put(frame(k), LONG_S) for k in range(20))
     assert str(runner.fault) == "not a model"
     assert runner.drops() == {"no_model": 20}
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
     assert sink.sent == []
 
 
@@ -209,9 +210,9 @@ def test_once_ends_after_the_first_prediction_and_closes_its_mailbox():
     """The source sees that nobody reads any more."""
     runner, box, sink = build(ScriptedModel, once=True)
     for k in range(3):
-        box.put(frame(k), 10)
+        box.put(frame(k), LONG_S)
     runner.start()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
     assert [p.seq for p, *_ in sink.sent] == [0]
     assert not box.put(frame(9), 0)
 
@@ -240,11 +241,11 @@ def test_a_fault_of_the_decoder_is_met_wherever_it_happens(monkeypatch):
     runner, box, sink = build(ScriptedModel)
     runner._on_change = lambda r: failed.set() if r.state == "failed" else None
     for item in [frame(0, 10), frame(1, 20), frame(2, 253), *(frame(k, 30) for k in range(3, 12))]:
-        box.put(item, 10)
+        box.put(item, LONG_S)
     runner.start()
-    assert failed.wait(10)
+    assert failed.wait(LONG_S)
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
     assert "no such label" in str(runner.fault)
     assert [p.frame.index for p, *_ in sink.sent] == [0, 1]
 
@@ -274,9 +275,9 @@ def test_a_stopped_pipeline_sends_what_it_has_inferred():
 
     runner._load = Stopping
     for k in range(10):
-        box.put(frame(k), 10)
+        box.put(frame(k), LONG_S)
     runner.start()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
     assert [p.seq for p, *_ in sink.sent] == [0, 1, 2]
 
 
@@ -322,9 +323,9 @@ def test_a_model_that_crashes_again_and_again_fails_its_pipeline(monkeypatch):
     for k in range(10):
         box.put(frame(k, 252), 10)
     runner.start()
-    assert failed.wait(10)
+    assert failed.wait(LONG_S)
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(LONG_S)
     assert str(runner.fault) == "too many crashes, the last one: SIGSEGV"
     assert (runner.child_restarts, runner.drops()) == (6, {"model_crashed": 6})
     assert sink.sent == []

@@ -9,6 +9,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from deadlines import LONG_S
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +18,6 @@ from agent.sources.camera.file import frame_rate, is_text
 from agent.sources.camera.rtsp_options import VARIABLE, RtspOptions
 from agent.sources.images.pictures import is_cut_off, is_picture
 from agent.sources.opencv import arrived
-
-LONG_S = 20.0
 
 
 @given(st.integers(2_000_000, 10**9), st.integers(0, 999_000))

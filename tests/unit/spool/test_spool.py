@@ -6,6 +6,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from deadlines import LONG_S
 from spooling import event, said
 
 from agent.core.errors import BadData
@@ -123,7 +124,7 @@ def test_the_thread_writes_a_group_after_flush_ms(tmp_path):
     spool.start()
     accept(spool, 0)
     with spool.changed:
-        assert spool.changed.wait_for(lambda: spool.events.disk_count == 1, 10)
+        assert spool.changed.wait_for(lambda: spool.events.disk_count == 1, LONG_S)
     spool.close()
 
 
@@ -181,7 +182,7 @@ def test_with_flush_ms_0_many_pipelines_lose_nothing_and_send_nothing_twice(tmp_
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(LONG_S)
     killed(spool)
     arrived = delivered(opened(tmp_path))
     for pipeline in "abcd":

@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from deadlines import LONG_S
 
 from agent.telemetry import clock, machine
 from agent.telemetry.clock import KernelClock
@@ -133,7 +134,7 @@ def test_several_threads_tell_one_jump_once():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(LONG_S)
     assert (kernel.asked, kernel.clock.jumps) == (2, 1)
 
 
