@@ -43,7 +43,7 @@ class Registry:
         self._run("add-model", model, "--owner", owner, "--targets-key", targets, "-r", folder / "registry")
 
     def __enter__(self) -> Registry:
-        command = [LINESIDE, "registry", "serve", self._folder / "registry", "--port", "0"]
+        command: processes.Command = [LINESIDE, "registry", "serve", self._folder / "registry", "--port", "0"]
         self._server = processes.start(command, stdout=subprocess.PIPE)
         line = processes.first_line(self._server, _SERVE_S, what="lineside registry serve")
         self.url = line.removeprefix("listening on ")
@@ -73,11 +73,19 @@ class Registry:
 
     def assign(self, channel: str, model: str, version: str) -> None:
         """What a channel should have."""
-        command = [LINESIDE, "registry", "channel", channel, f"{model}={version}", "-r", self._folder / "registry"]
+        command: processes.Command = [
+            LINESIDE,
+            "registry",
+            "channel",
+            channel,
+            f"{model}={version}",
+            "-r",
+            self._folder / "registry",
+        ]
         processes.run(command, _COMMAND_S, what="lineside registry channel")
 
     def _run(self, verb: str, *arguments: str | Path) -> None:
-        command = [LINESIDE, "registry", verb, *arguments, "--passphrase-file", self._passphrase]
+        command: processes.Command = [LINESIDE, "registry", verb, *arguments, "--passphrase-file", self._passphrase]
         processes.run(command, _COMMAND_S, what=f"lineside registry {verb}")
 
 

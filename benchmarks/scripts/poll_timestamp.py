@@ -18,14 +18,15 @@ def main(port: int, seconds: float) -> None:
     request = f"GET {_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-None-Match: {etag}\r\n\r\n".encode()
     lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(_CONNECTIONS)]
     waiting = selectors.DefaultSelector()
+    line: socket.socket
     for line in lines:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        waiting.register(line, selectors.EVENT_READ)
+        waiting.register(line, selectors.EVENT_READ, line)
         line.sendall(request)
     count, began = 0, time.monotonic()
     while time.monotonic() - began < seconds:
         for key, _ in waiting.select(1):
-            line = key.fileobj
+            line = key.data
             answer = line.recv(65536)  # small enough to come in one piece
             if not answer.startswith(b"HTTP/1.1 304 ") or not answer.endswith(b"\r\n\r\n"):
                 sys.exit(f"another answer: {answer[:100]!r}")
