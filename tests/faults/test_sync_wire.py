@@ -62,9 +62,9 @@ CONTENTS: dict[str, Callable] = {
     "something else": something_else,
 }
 SLOW = ("stalls", "trickles")
-HUNG_UP_ON = ("says longer", "too much", "endless")
+HUNG_UP_ON = ("says longer", "too much", "endless", "another part")
 """The device goes away in the middle, and what the kernel had in its buffers never arrived."""
-LIES = ("corrupted", "says shorter", "other part", "something else", *HUNG_UP_ON)
+LIES = ("corrupted", "says shorter", "something else", *HUNG_UP_ON)
 """Each such answer may cost a download, whoever asks; a line that is only bad costs one in all."""
 UPDATES = {"1.1.0 by a patch": CHANNEL, "2.0.0 whole": "canary"}
 
