@@ -201,11 +201,12 @@ def test_a_delivery_ends_well_whatever_the_line_does(world, costs, tmp_path, cha
     A seeded slice, with --faults=all every case. Each tenth by the process that the agent starts, the others in this one without its waits.
     """
     _, url, device = world
-    cases = chance.random.sample(CASES, 10) if not chance.runs_all else CASES
+    short = [case for case in CASES if case.times <= 2]
+    cases = CASES if chance.runs_all else chance.random.sample(short, 8)
     polls, errors, extra = Counter(), Counter(), dict[Case, int]()
     for number, case in enumerate(cases):
         in_child = case.fault not in SLOW and number % 10 == 0
-        hasty(1.0 if case.fault in SLOW else 30.0)
+        hasty(0.5 if case.fault in SLOW else 30.0)
         with HostileMirror(url) as mirror:
             inflict(mirror, case)
             station = device.copy(tmp_path / str(number), mirror.url, models={MODEL: UPDATES[case.update]})
