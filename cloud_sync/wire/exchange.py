@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from cloud_sync.errors import (
     CloudSyncError,
@@ -162,7 +162,8 @@ class Exchanges:
 
     def _failed(self, watch: Watch, path: str, error: Exception) -> Again:
         """What a failure on the way means."""
-        if watch.cut or isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
+        is_late = isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))
+        if watch.cut or (is_late and not isinstance(error, NewConnectionError)):  # one that is refused is of both kinds
             return Again(TooSlow(f"{self.name} is too slow with {path}", hint="is the line bad, or the server busy?"))
         hint = "is the certificate of a CA that this device knows?" if isinstance(error, SSLError) else "is it up?"
         return Again(Unreachable(f"{self.name} cannot be reached for {path}: {_words(error)}", hint=hint))

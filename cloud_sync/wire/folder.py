@@ -83,8 +83,7 @@ class FolderWire:
                     below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _BELOW, dir_fd=at)
                     os.close(at)
                     at = below
-                # Without O_NONBLOCK, opening a pipe waits for somebody to write.
-                descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _BELOW, dir_fd=at)
+                descriptor = _opened_in(at, name)
             finally:
                 os.close(at)
         except FileNotFoundError as error:
@@ -109,3 +108,15 @@ class FolderWire:
         """For the words of the error only."""
         parts = segments(path)
         return any(self._folder.joinpath(*parts[: count + 1]).is_symlink() for count in range(len(parts)))
+
+
+def _opened_in(folder: int, name: str) -> int:
+    """A file of a folder, or what stands for it on a stick with FAT, which takes no colon in a name."""
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write.
+    flags = os.O_RDONLY | os.O_NONBLOCK | _BELOW
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        if ":" not in name:
+            raise
+        return os.open(name.replace(":", "%3A"), flags, dir_fd=folder)

@@ -41,3 +41,13 @@ def test_a_folder_where_a_file_should_be_cannot_be_read(tmp_path):
         FolderWire(tmp_path).read("metadata", 100)
     with pytest.raises(Unreachable):
         FolderWire(tmp_path).read("file/below", 100)
+
+
+def test_a_stick_that_takes_no_colon_has_it_in_hexadecimal(tmp_path):
+    """FAT and exFAT have no colon in names, and subjects of assignments have one; the plain name goes first."""
+    (tmp_path / "assignments").mkdir()
+    (tmp_path / "assignments" / "device%3Apress-07.json").write_bytes(b"from a stick")
+    wire = FolderWire(tmp_path)
+    assert wire.read("assignments/device:press-07.json", 100) == b"from a stick"
+    (tmp_path / "assignments" / "device:press-07.json").write_bytes(b"plain")
+    assert wire.read("assignments/device:press-07.json", 100) == b"plain"

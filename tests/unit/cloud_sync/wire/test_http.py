@@ -18,6 +18,7 @@ from file_server import (
     trickling_head,
     truncated,
 )
+from ports import HeldPort
 
 from cloud_sync.errors import (
     BlobDiffers,
@@ -52,6 +53,13 @@ class FakeClock:
     @property
     def clock(self) -> Clock:
         return Clock(lambda: self.now_s, self.sleep)
+
+
+def test_a_server_that_is_down_is_not_called_slow():
+    """Whoever reads it looks at the server and not at the line."""
+    with HeldPort() as nobody, pytest.raises(Unreachable, match="cannot be reached") as refused:
+        HttpWire(f"http://127.0.0.1:{nobody.number}", retries=0).read("file", 100)
+    assert type(refused.value) is Unreachable
 
 
 @pytest.fixture
