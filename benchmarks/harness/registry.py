@@ -45,7 +45,11 @@ class Registry:
     def __enter__(self) -> Registry:
         command: processes.Command = [LINESIDE, "registry", "serve", self._folder / "registry", "--port", "0"]
         self._server = processes.start(command, stdout=subprocess.PIPE)
-        line = processes.first_line(self._server, _SERVE_S, what="lineside registry serve")
+        try:
+            line = processes.first_line(self._server, _SERVE_S, what="lineside registry serve")
+        except NotMeasured:
+            processes.stop(self._server)
+            raise
         self.url = line.removeprefix("listening on ")
         return self
 
