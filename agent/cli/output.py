@@ -32,7 +32,8 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 def result(data: Any, text: str, *, as_json: bool) -> None:
     """Print a command's result on stdout, as JSON or as the text made for people."""
-    print(json.dumps(data, ensure_ascii=False, default=str) if as_json else text)  # noqa: T201 - the result is stdout
+    said = json.dumps(data, ensure_ascii=False, default=str) if as_json else text
+    print(said, flush=True)  # noqa: T201 - the result is stdout, and whoever reads a pipe waits for it
 
 
 def talk(text: str) -> None:

@@ -21,7 +21,7 @@ LINESIDE = Path(sys.executable).parent / "lineside"
 PREDICTIONS = "lineside/v1/bench/line/agent/pipeline/+/prediction"
 _PACK_S = 60.0
 _MODEL_TOML = """name = "{name}"
-version = "1.0.0"
+version = "{version}"
 task = "classification"
 model = "model.tflite"
 labels = "labels.txt"
@@ -37,7 +37,7 @@ decode = "classifier"
 Tables = dict[str, Any]
 
 
-def bundle(folder: Path, name: str, model: Path, labels: Path) -> Path:
+def bundle(folder: Path, name: str, model: Path, labels: Path, version: str = "1.0.0") -> Path:
     """A bundle as a user makes it: a folder, packed by `lineside model pack`.
 
     Raises:
@@ -47,7 +47,7 @@ def bundle(folder: Path, name: str, model: Path, labels: Path) -> Path:
     made.mkdir(parents=True)
     shutil.copyfile(model, made / "model.tflite")
     shutil.copyfile(labels, made / "labels.txt")
-    (made / "model.toml").write_text(_MODEL_TOML.format(name=name), encoding="utf-8")
+    (made / "model.toml").write_text(_MODEL_TOML.format(name=name, version=version), encoding="utf-8")
     processes.run([LINESIDE, "model", "pack", made], _PACK_S, what="lineside model pack")
     return made
 

@@ -165,11 +165,13 @@ class Fetcher:
             return into
         may_be_whole = self._on_delta_failure == "full" or not is_known or entry.length_bytes <= _SMALL_BYTES
         is_worth_asking = entry.length_bytes >= _LEAST_FOR_PATCH_BYTES and deltas.available()
+        failed_before = len(self._failed_patches)
         if is_worth_asking and self._is_patched(entry, known, into, may_be_whole=may_be_whole):
             return into
         if not may_be_whole:
+            why = "".join(f"; {reason}" for reason in self._failed_patches[failed_before:])
             raise DeltaFailed(
-                f"there is no patch that makes {entry.path}, and it is not fetched whole ({entry.length_bytes / 1e6:.1f} MB)",
+                f"there is no patch that makes {entry.path}, and it is not fetched whole ({entry.length_bytes / 1e6:.1f} MB){why}",
                 hint='sync.on_delta_failure = "full" fetches it whole',
             )
         self._download(entry.sha256, into, entry.length_bytes)

@@ -27,9 +27,11 @@ from cloud_sync.errors import (
     CloudSyncError,
     DeltaFailed,
     DiskReserve,
+    ManifestForeign,
     NotAssigned,
     NotFound,
     ServerBusy,
+    VersionYanked,
 )
 from cloud_sync.manifest import MAX_BYTES
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from cloud_sync.assignment import Wanted
     from cloud_sync.device.enrol import Desk
     from cloud_sync.device.journal import Journal
     from cloud_sync.device.order import Order
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from cloud_sync.wire.contract import Wire
 
 _WAITS = (DeltaFailed, DiskReserve, NotAssigned, ServerBusy)
+_MAY_BE_NEWER = (VersionYanked, ManifestForeign)
+"""What an assignment looks like that was made after the metadata was read."""
 _SAY_SO = timedelta(hours=1)
 """How old the record of the last outcome may be where nothing has changed: a poll that finds nothing writes nothing."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -126,11 +131,17 @@ class Sync:
         keys = timestamp_keys(trust)
         following = Assignments(repository, self._wire, self._journal, self._now, keys)
         wanted = following.of_models(self._order.device, self._order.models)
-        delegations = {name: _or_why(repository, name) for name, one in wanted.items()}
-        plan = decide(wanted, delegations, set(self._order.hardware), self._state())
+        plan = self._decided(wanted, repository)
+        if any(isinstance(error, _MAY_BE_NEWER) for error in plan.refusals.values()):
+            repository.refresh()  # it may have been published since
+            plan = self._decided(wanted, repository)
         if plan.forgiven:
             self._store.forgive(plan.forgiven)
         self._carry_out(plan, repository, outcome)
+
+    def _decided(self, wanted: Mapping[str, Wanted | CloudSyncError], repository: TrustedRepository) -> Plan:
+        delegations = {name: _or_why(repository, name) for name in wanted}
+        return decide(wanted, delegations, set(self._order.hardware), self._state())
 
     def _state(self) -> StoreState:
         names = self._order.models

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.table import Row, as_markdown, as_text
+from harness.table import AttackRow, Row, aligned, as_markdown, as_text, attacks_as_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.plant import Plant
 
 _PROPERTY = "fault_row"
+_ATTACK_PROPERTY = "attack_row"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,24 +86,49 @@ def storage_row(record_property: Callable[[str, object], None]):
     return add
 
 
+@pytest.fixture
+def attack_row(record_property: Callable[[str, object], None]):
+    """Add a row to the table of attacks, then fail if it was not refused as it should be, or anything changed by it."""
+
+    def add(attack: str, how: str, *, expected: str, refused_with: str, changed: bool) -> None:
+        found = AttackRow(attack, how, refused_with, changed)
+        record_property(_ATTACK_PROPERTY, json.dumps(found.as_dict()))
+        assert (refused_with, changed) == (expected, False), found
+
+    return add
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reports = [
-        report
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, ())
-        if getattr(report, "when", "") == "call"
-    ]
-    said = [text for report in reports for name, text in report.user_properties if name == _PROPERTY]
-    rows = sorted((Row(**json.loads(text)) for text in said), key=lambda row: row.fault)
-    if not rows:
+    rows = sorted((Row(**row) for row in _said(terminalreporter, _PROPERTY)), key=lambda row: row.fault)
+    attacks = sorted(
+        (AttackRow(**row) for row in _said(terminalreporter, _ATTACK_PROPERTY)), key=lambda row: row.attack
+    )
+    if not (rows or attacks):
         return
     seed = config.getoption("--faults-seed")
     terminalreporter.section(f"faults: {config.getoption('--faults')}, --faults-seed={seed}")
-    terminalreporter.write_line(as_text(rows))
+    if rows:
+        terminalreporter.write_line(as_text(rows))
+    if attacks:
+        terminalreporter.write_line(aligned(AttackRow.cells(attacks), left=(0, 1, 2, 3)))
     path: Path | None = config.getoption("--faults-table")
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        body = {"seed": seed, "rows": [row.as_dict() for row in rows]}
+        tables = [as_markdown(rows)] if rows else []
+        tables += [attacks_as_markdown(attacks)] if attacks else []
+        body = {"seed": seed, "rows": [row.as_dict() for row in rows], "attacks": [row.as_dict() for row in attacks]}
         path.write_text(
-            as_markdown(rows) if path.suffix == ".md" else json.dumps(body, indent=1) + "\n", encoding="utf-8"
+            "\n".join(tables) if path.suffix == ".md" else json.dumps(body, indent=1) + "\n", encoding="utf-8"
         )
+
+
+def _said(terminalreporter: pytest.TerminalReporter, name: str) -> list[dict]:
+    """What tests said by a property, whether they passed or not."""
+    return [
+        json.loads(text)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if getattr(report, "when", "") == "call"
+        for key, text in report.user_properties
+        if key == name
+    ]

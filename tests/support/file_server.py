@@ -6,7 +6,7 @@ import contextlib
 import re
 import ssl
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ class FileServer:
         always: By path, what happens to all.
         posted: What was handed over, by path.
         released: Set when the server closes; who stalls waits for it.
+        sent: Bytes of content that were sent, by path.
     """
 
     def __init__(self, files: dict[str, bytes], *, certificate: dict[str, str] | None = None) -> None:
@@ -38,6 +39,7 @@ class FileServer:
         self.posted: dict[str, bytes] = {}
         self.released = threading.Event()
         self.sent_bytes = 0
+        self.sent: Counter[str] = Counter()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,7 @@ class FileServer:
             def piece(self, content: bytes) -> None:
                 self.wfile.write(content)
                 server.sent_bytes += len(content)
+                server.sent[unquote(self.path[1:])] += len(content)
 
             def cut(self) -> None:
                 self.close_connection = True

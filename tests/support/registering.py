@@ -95,8 +95,8 @@ class Site:
     owners: dict[str, Owner] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, tmp_path: Path, settings: Settings | None = None) -> Site:
-        clock, folder, offline = Clock(), tmp_path / "registry", tmp_path / "offline"
+    def make(cls, tmp_path: Path, settings: Settings | None = None, clock: Clock | None = None) -> Site:
+        clock, folder, offline = clock or Clock(), tmp_path / "registry", tmp_path / "offline"
         Registry.init(folder, offline, PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
         return cls(folder, offline, clock, Registry.open(folder, clock=clock))
 

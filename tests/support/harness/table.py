@@ -60,6 +60,33 @@ class Row:
         return asdict(self)
 
 
+@dataclass
+class AttackRow:
+    """One attack on a device or its registry.
+
+    Attributes:
+        attack: Its name.
+        how: What the attacker holds and does.
+        refused_with: The code of the error that the device, or the registry, has for it.
+        changed: Whether anything of the device's store or of what the registry knows is other than before.
+    """
+
+    attack: str
+    how: str
+    refused_with: str
+    changed: bool
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def cells(rows: Sequence[AttackRow]) -> list[list[str]]:
+        """With a header."""
+        header = ["attack", "how", "refused with", "changed"]
+        return [header, *([row.attack, row.how, row.refused_with, "YES" if row.changed else "no"] for row in rows)]
+
+
 def _seconds(values: Sequence[float], of: Callable[[Sequence[float]], float]) -> str:
     return f"{of(values):.2f}" if values else "-"
 
@@ -105,5 +132,14 @@ def as_text(rows: Sequence[Row]) -> str:
 def as_markdown(rows: Sequence[Row]) -> str:
     """For a document."""
     header, *body = _cells(rows)
-    rule = ["---", *["---:"] * (len(header) - 2), "---"]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *body))
+    return _piped([header, ["---", *["---:"] * (len(header) - 2), "---"], *body])
+
+
+def attacks_as_markdown(rows: Sequence[AttackRow]) -> str:
+    """For a document."""
+    header, *body = AttackRow.cells(rows)
+    return _piped([header, ["---"] * len(header), *body])
+
+
+def _piped(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from agent.cli import output
@@ -33,3 +36,11 @@ def test_rows_may_be_indented_widened_and_of_unequal_length():
 def test_counts_are_words(number, text):
     """As a person says them."""
     assert output.counted(number, "error") == text
+
+
+def test_a_result_does_not_wait_in_a_buffer(monkeypatch):
+    """Who reads `registry serve` through a pipe has its address while it runs."""
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, encoding="utf-8"))
+    output.result({}, "listening", as_json=False)
+    assert pipe.getvalue() == b"listening\n"
