@@ -59,7 +59,7 @@ def write_scene(path, *options, size="1280x720", seconds=0.4):
     """A clip with edges, letters and noise, in H.264; ten pictures."""
     source = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d={seconds}"]
     encode = ["-vf", "noise=alls=8:allf=t", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", *options]
-    subprocess.run([FFMPEG, "-v", "error", "-y", *source, *encode, str(path)], check=True, timeout=60)
+    subprocess.run([FFMPEG, "-v", "error", "-y", *source, *encode, str(path)], check=True, timeout=LONG_S)
     return path
 
 

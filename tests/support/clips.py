@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from deadlines import LONG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def write_with_ffmpeg(path: Path, count: int, *options: str, fps: float = 25.0) 
     """A video of `count` frames in the format that `path` ends with, such as `.gif` or `.mkv`, by the ffmpeg command."""
     raw = b"".join(picture(number).tobytes() for number in range(count))
     source = ["-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(fps), "-i", "-"]
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *source, *options, str(path)], input=raw, timeout=60, check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *source, *options, str(path)], input=raw, timeout=LONG_S, check=True)
     return path
 
 
