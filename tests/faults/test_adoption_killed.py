@@ -63,7 +63,12 @@ jitter_s = 0
 """
 SAID = "".join(f"\\x{letter:02x}" for letter in b" is active")
 """In the agent's log, as strace writes it down."""
-SLICE = (("agent", range(2, 8)), ("agent", range(8, 19)), ("child", range(1, 25)), ("report", range(1, 8)))
+SLICE = (
+    ("agent", range(2, 8)),
+    ("agent", range(8, 19)),
+    ("child-fsync", range(1, 7)),
+    ("report-fdatasync", range(1, 2)),
+)
 """Who is killed, and at which steps; one of each."""
 
 
@@ -226,11 +231,13 @@ def line_of(folder, registry) -> Iterator[Line]:
         yield Line(plant, registry, events)
 
 
-@pytest.mark.parametrize("who", ["agent", "child", "report"])
+@pytest.mark.parametrize(
+    "who", ["agent", *(f"{child}-{call}" for child in ("child", "report") for call in killable_agent.CALLS)]
+)
 def test_an_agent_that_is_killed_at_each_step_of_an_update_starts_with_a_verified_version_and_converges(
     tmp_path, registry, chance, row, who
 ):
-    """Versions in a row: each start after a kill is the one that is killed next. `child` and `report` count SQLite's fsyncs too."""
+    """Versions in a row: each start after a kill is the one that is killed next. See killable_agent.py."""
     if who != "agent" and not chance.runs_all:
         pytest.skip("one of each is in the slice; --faults=all runs all")
     points = chance.pick([(one, chance.random.choice(steps)) for one, steps in SLICE], zip([who] * 200, count(1)))

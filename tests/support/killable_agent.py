@@ -1,8 +1,8 @@
 """The agent, which is gone with its process group at the n-th step of an update: `python killable_agent.py FILE PYTHON -m agent run …`.
 
-FILE says when, and may be written while the agent runs: `agent 3` is the third step of the thread that syncs and adopts, `child 3` the third
-call that changes the disk in the next sync's process, `report 3` in the one after it, which tells what became of the update. A step is an
-fsync, a file that is opened to be written, a name that is made, changed or removed, a child process before and after its start, and a model
+FILE says when, and may be written while the agent runs: `agent 3` is the third step of the thread that syncs and adopts, `child-fsync 3` the
+third fsync in the next sync's process, `report-fsync 3` in the one after it, which tells what became of the update; and so the other `CALLS`,
+each of which strace counts by itself. A step is an fsync, a file that is opened to be written, a name that is made, changed or removed, a child process before and after its start, and a model
 before and after it is offered to a pipeline.
 """
 
@@ -17,7 +17,12 @@ import sys
 import threading
 from pathlib import Path
 
-CALLS = "fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat"
+CALLS = {
+    "fsync": "fsync",
+    "fdatasync": "fdatasync",
+    "rename": "?rename,?renameat,renameat2",  # whichever this machine has
+    "unlink": "?unlink,unlinkat",
+}
 _STEPS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "subprocess.Popen"}
 _SYNC = "agent.sync.launch"
 
@@ -52,11 +57,12 @@ class Trigger:
         """What runs the sync's process that is about to start; nothing unless it is its turn."""
         who, number = self._order()
         self._children += bool(who)
-        if (who, self._children) not in (("child", 1), ("report", 2)):
+        child, _, call = who.partition("-")
+        if (child, self._children) not in (("child", 1), ("report", 2)):
             return []
-        inject = f"inject={CALLS}:signal=KILL:when={number}"
+        inject = f"inject={CALLS[call]}:signal=KILL:when={number}"
         # -DDD: the process has the same number and parent as without, and the tracer does not end with its group
-        return ["strace", "-DDD", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e", inject]
+        return ["strace", "-DDD", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS[call]}", "-e", inject]
 
 
 def arm(trigger: Trigger) -> None:
