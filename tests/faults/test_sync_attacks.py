@@ -570,7 +570,9 @@ REGISTRY_ATTACKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "how", "act", "code"), REGISTRY_ATTACKS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("name", "how", "act", "code"), REGISTRY_ATTACKS, ids=[f"{name}, {how}" for name, how, *_ in REGISTRY_ATTACKS]
+)
 def test_a_stranger_is_not_taken_for_a_device(name, how, act, code, admitted, attack_row):
     """The registry says so, and what it knows of the device, its key and its report, is as before."""
     site, url, _, first, enrolment, token = admitted
