@@ -63,12 +63,7 @@ jitter_s = 0
 """
 SAID = "".join(f"\\x{letter:02x}" for letter in b" is active")
 """In the agent's log, as strace writes it down."""
-SLICE = (
-    ("agent", range(2, 8)),
-    ("agent", range(8, 19)),
-    ("child-fsync", range(1, 7)),
-    ("report-fdatasync", range(1, 2)),
-)
+SLICE = (("agent", range(2, 19)), ("child-fsync", range(1, 7)))
 """Who is killed, and at which steps; one of each."""
 
 
