@@ -25,7 +25,7 @@ _COUNT, _QUICK_COUNT = 200_000, 50_000
 _DRAIN_COUNT, _QUICK_DRAIN_COUNT = 50_000, 20_000
 _PEER_S = 120.0
 _FRAMES, _SKIP = 600, 100
-_IN, _OUT, _PAHO, _EVENTS, _PLAIN = "in", "drain", "paho", "every prediction an event", "no event"
+_IN, _BARE, _OUT, _PAHO, _EVENTS, _PLAIN = "in", "SQLite alone", "drain", "paho", "every prediction an event", "no event"
 
 
 def measure(ctx: Context, runs: int) -> list[Figure]:
@@ -38,6 +38,7 @@ def measure(ctx: Context, runs: int) -> list[Figure]:
             runs,
             {
                 _IN: lambda: _ours(ctx, "in", count),
+                _BARE: lambda: _ours(ctx, "bare", count),
                 _OUT: lambda: _ours(ctx, "drain", drained, broker.port),
                 _PAHO: lambda: _paho(ctx, broker, drained),
                 _EVENTS: lambda: _pipeline(ctx, broker, home, clip, "all"),
@@ -49,6 +50,7 @@ def measure(ctx: Context, runs: int) -> list[Figure]:
         rounds.absolute(
             "messages/s", _IN, "1/s", at_least(50_000), name=f"into the spool, {_BYTES} bytes", also=["bytes"]
         ),
+        rounds.ratio("messages/s", _IN, _BARE, at_least(0.5), name="into the spool / a bare table of SQLite"),
         rounds.ratio("messages/s", _OUT, _PAHO, at_least(0.8), name="out of the spool / paho, QoS 1"),
         rounds.ratio("frames/s", _EVENTS, _PLAIN, at_least(0.95), name="480p: every prediction an event / none"),
     ]

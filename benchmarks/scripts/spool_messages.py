@@ -1,13 +1,16 @@
 """Messages into the spool, or out of it to a broker, as the agent does it. Prints one JSON object.
 
 spool_messages.py in FOLDER COUNT BYTES 0        predictions a second that are encoded, accepted and committed
+spool_messages.py bare FOLDER COUNT BYTES 0      the same with a table and SQLite alone, one thread, groups as large
 spool_messages.py drain FOLDER COUNT BYTES PORT  messages a second from the file to the broker's confirmation
 """
 
 from __future__ import annotations
 
 import gc
+import contextlib
 import json
+import sqlite3
 import sys
 import tempfile
 import time
@@ -17,6 +20,7 @@ from agent.core import results
 from agent.core.messages import FrameReference, Latency, ModelReference, Prediction, Status
 from agent.core.times import new_id, now_text
 from agent.core.topics import Topics
+from agent.mqtt.encoding import encode
 from agent.mqtt.ledger import Ledger
 from agent.mqtt.publisher import Publisher
 from agent.mqtt.settings import MqttSettings
@@ -30,6 +34,8 @@ MODEL = ModelReference(
 QUEUE = 10_000
 DRAIN_S = 100.0
 UNWRITTEN_BYTES = 8 << 20
+GROUP_BYTES = 4 << 20
+"""Of the bare table; the spool's own size of a group that is written before its time."""
 
 
 def prediction(seq: int, padding: str = "") -> Prediction:
@@ -65,6 +71,23 @@ def fill(spool: Spool, count: int, size_bytes: int) -> float:
     return took_s
 
 
+def bare(folder: Path, count: int, size_bytes: int) -> float:
+    """Seconds until a plain table holds as many messages, each group committed with an fsync."""
+    made = [sized(seq, size_bytes) for seq in range(256)]
+    group = max(1, GROUP_BYTES // size_bytes)
+    with contextlib.closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as db:
+        for statement in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
+            db.execute(f"PRAGMA {statement}")
+        db.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)")
+        began_s = time.perf_counter()
+        for begin in range(0, count, group):
+            db.execute("BEGIN IMMEDIATE")
+            rows = ((seq, encode(made[seq & 255])) for seq in range(begin, min(begin + group, count)))
+            db.executemany("INSERT INTO message VALUES (?, ?)", rows)
+            db.execute("COMMIT")
+        return time.perf_counter() - began_s
+
+
 def drain(folder: Path, count: int, port: int) -> float:
     """Seconds from the connection until the last confirmation."""
     spool = Spool(SpoolSettings(max_bytes=1 << 30), folder)
@@ -93,6 +116,9 @@ def main(what: str, parent: str, count: int, size_bytes: int, port: int) -> None
     gc.disable()  # as in the agent: what lives long is frozen, the rest is no cycle
     with tempfile.TemporaryDirectory(dir=parent) as name:
         folder = Path(name)
+        if what == "bare":
+            print(json.dumps({"messages/s": count / bare(folder, count, size_bytes)}))
+            return
         spool = Spool(SpoolSettings(max_bytes=1 << 30), folder)
         spool.open()
         spool.start()
