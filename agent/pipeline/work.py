@@ -149,6 +149,8 @@ class Work:
             if job is None:
                 continue
             shift.taken += 1
+            if offers.waiting is not None:  # it came while this thread waited: the frame is the new model's
+                self._swap()
             self._unfinished = self._made(job)
             del job  # some megabytes, and the next one may be long in coming
             if station.once or not len(box):

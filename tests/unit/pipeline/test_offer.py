@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from inspecting import LONG_S, Trap, TrappedModel, job, pipeline
+from inspecting import LONG_S, Candidate, Trap, TrappedModel, job, pipeline
 
 from agent.core.errors import ModelAwaited, ModelCrashed
 from agent.supervisor import Supervisor
@@ -87,6 +87,22 @@ def test_one_that_has_ended_takes_nothing():
     offer = runner.offer(new)
     assert offer.wait(LONG_S)
     assert (offer.taken, offer.former, new.closed.is_set()) == (False, None, False)
+
+
+def test_an_offer_that_came_before_a_frame_decides_it():
+    """A line that waits for its next part returns to the previous model with that part and not the one after it."""
+    runner, box, sink = pipeline(TrappedModel)
+    box.put(job(0), 0)
+    runner.start()
+    sink.wait_for(1)
+    new = Candidate()
+    offer = runner.offer(new)
+    box.put(job(1), 0)
+    sink.wait_for(2)
+    assert offer.taken
+    assert new.decided == 1
+    box.close()
+    assert runner.join(LONG_S)
 
 
 def test_a_later_offer_takes_the_place_of_one_that_still_waits():
