@@ -221,6 +221,7 @@ class Work:
         """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
         if isinstance(made, Offer):  # all frames before it are finished
             made.conclude()
+            self._offers.remove(made)
             return
         station, shift = self._station, self._shift
         job, inferred, model = made.job, made.inferred, made.model
