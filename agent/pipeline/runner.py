@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Literal
 from agent.core.backoff import Backoff
 from agent.core.crashes import Crashes
 from agent.core.errors import LinesideError, ModelCrashed, ModelRefused, Stalled
-from agent.pipeline.candidates import Candidates
+from agent.pipeline.candidates import Candidates, Line
 from agent.pipeline.inspector import Identity, Inspector
 from agent.pipeline.observer import Observers
 from agent.pipeline.offer import Offer
-from agent.pipeline.shadow import Line
 from agent.pipeline.shift import GivenUp, Patience, Shift
 from agent.pipeline.work import Station, Work
 
