@@ -81,7 +81,8 @@ def input_statistics(pixels: npt.NDArray[Any]) -> InputStatistics:
 def _luma(points: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """float32 [rows, columns] in 0..1."""
     if points.ndim == 2:  # noqa: PLR2004 - gray
-        return np.multiply(points, np.float32(1 / 255), dtype=np.float32)
+        gray: npt.NDArray[np.float32] = points * np.float32(1 / 255)
+        return gray
     luma: npt.NDArray[np.float32] = points[..., 0] * _BLUE
     luma += points[..., 1] * _GREEN
     luma += points[..., 2] * _RED
