@@ -1,4 +1,4 @@
-"""`lineside model inspect|pack|verify`: look at a model file, seal a bundle, check a sealed one."""
+"""`lineside model inspect|pack|verify|evaluate|quantize`: look at a model file, seal a bundle, check a sealed one, judge it, make it small."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli import output
+from agent.cli.model_evaluate import evaluate
 from agent.cli.output import JsonOption
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from agent.models.tflite_metadata import ModelMetadata
     from agent.models.trial import TrialReport
 
-app = typer.Typer(help="Look at models: inspect a file, pack and verify a bundle.")
+app = typer.Typer(help="Look at models: inspect a file, pack, verify and evaluate a bundle, quantize a model.")
+app.command()(evaluate)
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]

@@ -17,6 +17,7 @@ from agent.config.settings import DeviceSettings, LogSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
+    BoundsSpec,
     BudgetSpec,
     DecisionSpec,
     GoldenSpec,
@@ -65,6 +66,7 @@ _BUNDLE: Sequence[tuple[str, type[BaseModel]]] = (
     ("decision.reject", RejectSpec),
     ("golden", GoldenSpec),
     ("budget", BudgetSpec),
+    ("bounds", BoundsSpec),
 )
 _LAYERS = """\
 TOML, `/etc/lineside/agent.toml` unless `-c` names another file. Later wins: defaults, device profile, this file, `conf.d/*.toml`

@@ -41,9 +41,7 @@ class Test:
     only_other: int | None = None
 
 
-def compare(
-    this: Mapping[str, Measure], other: Mapping[str, Measure], samples: int, how: Resampling
-) -> list[Test]:
+def compare(this: Mapping[str, Measure], other: Mapping[str, Measure], samples: int, how: Resampling) -> list[Test]:
     """Test every measure that both models have.
 
     The paired bootstrap draws samples and takes both models' values on the same draw; its p-value is twice the share of draws in which the
@@ -61,7 +59,9 @@ def compare(
     return [_test(name, this[name], other[name], mine[name] - theirs[name], samples) for name in shared]
 
 
-def _test(name: str, mine: Measure, other: Measure, drawn: np.ndarray[tuple[int], np.dtype[np.float64]], samples: int) -> Test:
+def _test(
+    name: str, mine: Measure, other: Measure, drawn: np.ndarray[tuple[int], np.dtype[np.float64]], samples: int
+) -> Test:
     whole = np.ones((1, samples))
     difference = float(mine.of(whole)[0] - other.of(whole)[0])
     low, high = percentiles(drawn)

@@ -127,7 +127,10 @@ def _read_coco(folder: Path, file: Path) -> DataSet:
         objects: dict[int, list[dict[str, Any]]] = {int(each["id"]): [] for each in said["images"]}
         for each in said["annotations"]:
             objects[int(each["image_id"])].append(_object(each, categories))
-        images = [(each["file_name"], objects[int(each["id"])], each.get("width"), each.get("height")) for each in said["images"]]
+        images = [
+            (each["file_name"], objects[int(each["id"])], each.get("width"), each.get("height"))
+            for each in said["images"]
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise BadData(f"{file} is no COCO annotation file: {type(error).__name__} {error}") from error
     return DataSet(folder.name, "coco", tuple(_pictures(folder, images)), 0, categories)

@@ -49,7 +49,7 @@ def share(hits: Bools, among: Bools | None = None, *, less_is_better: bool = Fal
 
     def of(weights: Reals) -> Reals:
         hit, asked = (weights @ counted).T
-        return _ratio(hit, asked)
+        return ratio(hit, asked)
 
     return Measure(of, less_is_better, hits & within, within, by_truth)
 
@@ -60,7 +60,7 @@ def mean_over_classes(parts: list[Measure]) -> Measure:
     def of(weights: Reals) -> Reals:
         values = np.stack([part.of(weights) for part in parts])
         defined = ~np.isnan(values)
-        return _ratio(np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+        return ratio(np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
 
     return Measure(of)
 
@@ -71,7 +71,7 @@ def f1(truth: Bools, said: Bools) -> Measure:
 
     def of(weights: Reals) -> Reals:
         right, wrong = (weights @ counted).T
-        return _ratio(2 * right, 2 * right + wrong)
+        return ratio(2 * right, 2 * right + wrong)
 
     return Measure(of)
 
@@ -94,7 +94,7 @@ def auc(scores: Reals, positive: Bools) -> Measure:
         yes = np.add.reduceat(drawn * is_positive, starts, axis=1)
         no = np.add.reduceat(drawn * ~is_positive, starts, axis=1)
         below = np.cumsum(no, axis=1) - no
-        return _ratio((yes * (below + no / 2)).sum(axis=1), yes.sum(axis=1) * no.sum(axis=1))
+        return ratio((yes * (below + no / 2)).sum(axis=1), yes.sum(axis=1) * no.sum(axis=1))
 
     return Measure(of)
 
@@ -112,7 +112,7 @@ def calibration_error(confidence: Reals, right: Bools) -> Measure:
     gap = in_bin * (confidence - right)[:, np.newaxis]
 
     def of(weights: Reals) -> Reals:
-        return _ratio(np.abs(weights @ gap).sum(axis=1), weights.sum(axis=1))
+        return ratio(np.abs(weights @ gap).sum(axis=1), weights.sum(axis=1))
 
     return Measure(of, less_is_better=True)
 
@@ -125,15 +125,16 @@ def bins(confidence: Reals) -> npt.NDArray[np.intp]:
 def mean_error(errors: Reals) -> Measure:
     """Mean absolute error, in the unit of the errors."""
     absolute = np.abs(errors)
-    return Measure(lambda weights: _ratio(weights @ absolute, weights.sum(axis=1)), less_is_better=True)
+    return Measure(lambda weights: ratio(weights @ absolute, weights.sum(axis=1)), less_is_better=True)
 
 
 def root_mean_square(errors: Reals) -> Measure:
     """Root of the mean squared error, in the unit of the errors."""
     squared = errors**2
-    return Measure(lambda weights: np.sqrt(_ratio(weights @ squared, weights.sum(axis=1))), less_is_better=True)
+    return Measure(lambda weights: np.sqrt(ratio(weights @ squared, weights.sum(axis=1))), less_is_better=True)
 
 
-def _ratio(upper: Reals, lower: Reals) -> Reals:
+def ratio(upper: Reals, lower: Reals) -> Reals:
+    """The quotient, NaN where there is nothing to divide by."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(lower > 0, upper / lower, np.nan), np.float64)

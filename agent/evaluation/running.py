@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.core.decisions import decide
 from agent.core.errors import BadData
-from agent.core.results import Tensors, is_finite
+from agent.core.results import Detection, Tensors, is_finite
 from agent.models.loading import load_model
 from agent.models.samples import read_sample
 from agent.models.trial import try_model
@@ -68,6 +68,7 @@ def run(
     how: Execution,
     limits: TrialLimits,
     *,
+    reported_from: float = 0.0,
     told: Callable[[int, int], None] = lambda _done, _of: None,
     seen: Seen = lambda *_: None,
 ) -> Run:
@@ -78,6 +79,7 @@ def run(
         data: The samples.
         how: Threads and delegates.
         limits: Of the trial in the child process.
+        reported_from: Objects below this score take no part in the decision, where `bundle` reports more than its pipeline would.
         told: Told how many samples are done, and of how many.
         seen: Sees pixels, result, decision and raw outputs of each sample.
 
@@ -102,7 +104,7 @@ def run(
                     f"{bundle.title} gives bare tensors, and nobody can say whether they are right",
                     hint="output.decode names a decoder",
                 )
-            decision = _decision(result, model.rule)
+            decision = _decision(_reported(result, reported_from), model.rule)
             seen(pixels, result, decision, inferred)
             preparer.recycle(prepared)
             invoke_ms = (inferred.invoked_ns - inferred.invoke_ns) / 1e6
@@ -113,6 +115,14 @@ def run(
     reference = model.reference
     return Run(
         tuple(answers), model.rule, reference.runtime, reference.delegate, platform.machine(), tuple(model.findings)
+    )
+
+
+def _reported(result: Result, least: float) -> Result:
+    return (
+        Detection(objects=[one for one in result.objects if one.score >= least])
+        if isinstance(result, Detection)
+        else result
     )
 
 

@@ -63,8 +63,6 @@ def read_bounds(content: bytes, what: str = MODEL_TOML) -> tuple[Bound, ...]:
         BoundsInvalid: It is no TOML, or names a measure that there is not.
     """
     try:
-        if len(content) > MAX_TOML_BYTES:
-            raise ValueError("it is too large")
         said = tomllib.loads(content.decode("utf-8")).get("bounds", {})
         return tuple(_bound(name, limit) for name, limit in said.items())
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -87,10 +87,8 @@ def _worse(report: Report, replaced: Release, before: Report) -> list[str]:
     if not found and report.against == replaced.digest:
         found = {test.measure: (test.gain, test.p) for test in report.tests if test.measure in report.primary}
     if not found:
-        return [
-            f"it cannot be compared with {replaced.title}, which it replaces: their evaluations have fewer than"
-            f" {LEAST_PAIRS} samples in common; evaluate it --against that version"
-        ]
+        why = f"their evaluations have fewer than {LEAST_PAIRS} samples in common; evaluate it --against that version"
+        return [f"it cannot be compared with {replaced.title}, which it replaces: {why}"]
     adjusted = holm({name: p for name, (_, p) in found.items()})
     return [
         f"its {name} is significantly worse than that of {replaced.title}, which it replaces"

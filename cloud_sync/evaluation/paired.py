@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
     """
     disagree = only_first + only_second
     tail = sum(comb(disagree, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**disagree)
+    return min(1.0, 2.0 * float(Fraction(tail, 2**disagree)))  # whole numbers, as 2**disagree is soon beyond any float
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
