@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SIDE, _LEFT, _BELOW, _ABOVE, _RIGHT = 240, 44, 38, 12, 14
+_SIDE, _LEFT, _BELOW, _ABOVE, _RIGHT = 240, 54, 38, 12, 14
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_BAR, _ROW, _NAMES = 300, 24, 190
+_BAR, _ROW, _NAMES = 300, 27, 150
 
 
 def curve(points: Sequence[tuple[float, float]], x: str, y: str, *, dots: bool = False) -> str:

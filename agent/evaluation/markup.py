@@ -13,7 +13,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #9aa6b5; --line: #37414e; --paper: #161b22; --tint: #1e252e;
   --main: #6aaef5; --bad: #ff8a80; --good: #6fcf97; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1060px; padding: 28px 24px 60px; color: var(--ink); background: var(--paper);
+body { margin: 0 auto; max-width: 1120px; padding: 28px 24px 60px; color: var(--ink); background: var(--paper);
   font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
 h1 { font-size: 25px; margin: 0 0 2px; } h2 { font-size: 17px; margin: 34px 0 10px; }
 p { margin: 6px 0; max-width: 78ch; } .soft, small { color: var(--soft); }

@@ -99,13 +99,14 @@ def _measures(found: dict[str, Any], bounds: dict[str, float]) -> str:
             NAMES.get(name, name),
             number(each["value"]),
             f"{number(each['low'])} – {number(each['high'])}",
-            f"{each['better']} is better",
-            f"{bounds[name]:g}" if name in bounds else "",
+            each["better"],
+            *([f"{bounds[name]:g}" if name in bounds else ""] if bounds else []),
         )
         for name, each in found.items()
     ]
+    head = ("measure", "value", "95 %", "better is", *(["bound"] if bounds else []))
     drawn = drawing.intervals(rows, bounds=limits) if rows else ""
-    return '<div class="plots">' + drawn + table(("measure", "value", "95 %", "", "bound"), listed) + "</div>"
+    return '<div class="plots">' + drawn + table(head, listed) + "</div>"
 
 
 def _against(report: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from agent.core.errors import ModelRefused
 from agent.models.samples import LABELS, by_folder, listed, read_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
     from agent.models.bundle import Bundle
     from agent.models.loading import LoadedModel
     from agent.models.samples import Sample
@@ -56,14 +60,19 @@ class GoldenReport:
 
 
 _WRONG_SHOWN = 20
+PICTURES = "samples"
+"""Folder below the golden one, for samples that `model pack --data` copies."""
 
 
-def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
+def judge(
+    bundle: Bundle, model: LoadedModel, seen: Callable[[Sample, list[npt.NDArray[Any]]], None] = lambda *_: None
+) -> GoldenReport | None:
     """Run the golden samples of a bundle.
 
     Args:
         bundle: Gives the samples.
         model: The bundle, loaded.
+        seen: Sees each sample and the raw outputs to it.
 
     Returns:
         The figures, or None where the bundle has no golden samples.
@@ -75,13 +84,17 @@ def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
     golden = bundle.spec.golden
     if golden is None:
         return None
-    wrong, times_ms = [], []
+    wrong, times_ms, preparer = [], [], model.preparer()
     found = samples(bundle.folder or bundle.model.parent, golden)
     for sample in found:
         pixels = read_sample(sample.path)
         began_ns = time.perf_counter_ns()
-        result = model.predict(pixels)
+        prepared = preparer.prepare(pixels)
+        inferred = model.infer(prepared)
+        result = model.decode(inferred)
         times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
+        seen(sample, inferred.outputs)
+        preparer.recycle(prepared)
         got = label_of(result) if sample.by == "label" else str(decide(result, model.rule))
         if got != sample.expected:
             wrong.append(f"{sample.path.name}: expected {sample.expected}, got {got}")
@@ -89,6 +102,11 @@ def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
     return GoldenReport(
         len(found), len(found) - len(wrong), golden.min_accuracy, tuple(wrong[:_WRONG_SHOWN]), round(p99_ms, 3)
     )
+
+
+def holds_samples(root: Path) -> bool:
+    """Whether there are golden samples in a folder, or a table that names some."""
+    return (root / LABELS).is_file() or bool(by_folder(root))
 
 
 def samples(folder: Path, golden: GoldenSpec) -> list[Sample]:
