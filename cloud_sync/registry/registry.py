@@ -221,6 +221,9 @@ class Registry:
             ManifestInvalid: The manifest cannot be read, or is of another model or version.
             BlobsMissing: Files were not uploaded.
             BlobDiffers: A file has another length than the manifest says.
+            GateRefused: It misses its own bounds, or is not shown to be as good as what it replaces, and its owners do not say why it is to
+                be published nevertheless.
+            ReportInvalid: Its evaluation cannot be read.
         """
         # Patches take seconds; who cannot publish is told before, and nobody waits for them.
         with self._looking(by) as edit:
