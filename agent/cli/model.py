@@ -10,6 +10,7 @@ import typer
 
 from agent.cli import output
 from agent.cli.model_evaluate import evaluate
+from agent.cli.model_quantize import quantize
 from agent.cli.output import JsonOption
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at models: inspect a file, pack, verify and evaluate a bundle, quantize a model.")
 app.command()(evaluate)
+app.command()(quantize)
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]
