@@ -147,7 +147,7 @@ def make_smaller(
         "mode": mode,
         "calibration_samples": len(paths) if mode == "static" else 0,
         "size_bytes": {"before": len(content), "after": len(small)},
-        "invoke_ms": {"before": _invoke_ms(before.model, order.how), "after": _invoke_ms(after.model, order.how)},
+        "invoke_ms": _invoke_ms(before.model, after.model, order.how),
         "agreement": _agreement(before, after, seen, order) if seen.items else None,
         "layers": [asdict(layer) for layer in layers(content, small, inputs)] if inputs else [],
         "evaluation": evaluate(after, data, order, before, told) if data else None,
@@ -182,15 +182,21 @@ def _agreement(before: Bundle, after: Bundle, data: DataSet, order: Order) -> di
     }
 
 
-def _invoke_ms(path: Path, how: Execution) -> dict[str, float]:
-    """The interpreter alone, on zeros."""
-    interpreter, times_ms = Interpreter(path, how), []
+def _invoke_ms(before: Path, after: Path, how: Execution) -> dict[str, dict[str, float]]:
+    """The interpreter alone, on zeros; in turns, so that what else this machine does is shared by both."""
+    both = {"before": Interpreter(before, how), "after": Interpreter(after, how)}
+    times_ms: dict[str, list[float]] = {name: [] for name in both}
     try:
         for _ in range(_WARM_UP + _TIMED):
-            began_ns = time.perf_counter_ns()
-            interpreter.invoke()
-            times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
+            for name, interpreter in both.items():
+                began_ns = time.perf_counter_ns()
+                interpreter.invoke()
+                times_ms[name].append((time.perf_counter_ns() - began_ns) / 1e6)
     finally:
-        interpreter.close()
-    p50, p99 = np.quantile(times_ms[_WARM_UP:], [0.5, 0.99])
-    return {"p50": round(float(p50), 3), "p99": round(float(p99), 3)}
+        for interpreter in both.values():
+            interpreter.close()
+    shares = {"p50": 0.5, "p99": 0.99}
+    return {
+        name: {key: round(float(np.quantile(found[_WARM_UP:], share)), 3) for key, share in shares.items()}
+        for name, found in times_ms.items()
+    }

@@ -92,7 +92,9 @@ def test_missing_more_bad_parts_is_worse_even_where_as_many_are_decided_right():
     assert "caught" in reasons[0]
 
 
-@pytest.mark.parametrize("hits", [{"accuracy": "1" * 100}, {"accuracy": "1" * 19}], ids=["other samples", "few samples"])
+@pytest.mark.parametrize(
+    "hits", [{"accuracy": "1" * 100}, {"accuracy": "1" * 19}], ids=["other samples", "few samples"]
+)
 def test_who_cannot_be_compared_is_refused(hits):
     """Else another data set, or a handful of samples, would be the way around."""
     before = release("1", hits={"accuracy": "1" * 100})
