@@ -53,23 +53,25 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], *, bounds: dict[s
     return _svg(_NAMES + _BAR + 70, _ABOVE + len(rows) * _ROW + 26, "".join(parts), "measures with their intervals")
 
 
-def bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """A bar a row, the longest one as long as the picture is wide.
+def bars(rows: Sequence[tuple[str, float, str]], *, names: int = 90, longest: int = 240) -> str:
+    """A bar a row.
 
     Args:
         rows: Name, value of 0 or more, and the value as text.
+        names: Room for the names, in pixels.
+        longest: Of the longest bar, in pixels.
     """
     most = max((value for _, value, _ in rows), default=0) or 1
     parts = []
     for k, (name, value, said) in enumerate(rows):
         y = _ABOVE + k * _ROW
-        width = max(1.0, value / most * _BAR)
+        width = max(1.0, value / most * longest)
         parts.append(
-            f'<text x="{_NAMES - 10}" y="{y + 16}" class="name">{escape(name)}</text>'
-            f'<rect x="{_NAMES}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="2" class="bar"/>'
-            f'<text x="{_NAMES + width + 8:.1f}" y="{y + 16}" class="value">{escape(said)}</text>'
+            f'<text x="{names - 10}" y="{y + 17}" class="name">{escape(name)}</text>'
+            f'<rect x="{names}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="2" class="bar"/>'
+            f'<text x="{names + width + 8:.1f}" y="{y + 17}" class="value">{escape(said)}</text>'
         )
-    return _svg(_NAMES + _BAR + 110, _ABOVE + len(rows) * _ROW + 8, "".join(parts), "bars")
+    return _svg(names + longest + 150, _ABOVE + len(rows) * _ROW + 8, "".join(parts), "bars")
 
 
 def _axis_of_rows(count: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.evaluation import drawing
 from agent.evaluation.markup import Html, figure, number, page, table, verdict
+from cloud_sync.evaluation.paired import SIGNIFICANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,15 +71,23 @@ def _verdict(report: dict[str, Any], missed: Sequence[str], bounds: dict[str, fl
         mood = "bad" if missed else "good"
     against = report["against"]
     if against:
-        other = f"{against['name']} {against['version']}"
-        said = {
-            "worse": f"Significantly worse than {other}.",
-            "better": f"Significantly better than {other}.",
-            "no difference shown": f"No difference to {other} is shown on these samples.",
-        }
-        sentences.append(said[against["verdict"]])
+        sentences.append(compared(report, f"{against['name']} {against['version']}"))
         mood = {"worse": "bad", "better": mood or "good"}.get(against["verdict"], mood)
     return verdict(sentences, mood)
+
+
+def compared(report: dict[str, Any], other: str) -> str:
+    """What the paired tests say in one sentence, and by which measures."""
+    against = report["against"]
+    sign = {"worse": -1, "better": 1}.get(against["verdict"], 0)
+    by = [
+        NAMES.get(test["measure"], test["measure"])
+        for test in against["tests"]
+        if test["p_adjusted"] is not None and test["p_adjusted"] < SIGNIFICANCE and test["gain"] * sign > 0
+    ]
+    if not by:
+        return f"No difference to {other} is shown on these samples."
+    return f"Significantly {against['verdict']} than {other}: {', '.join(by)}."
 
 
 def _sentence(name: str, found: dict[str, Any]) -> str:
@@ -116,7 +125,7 @@ def _against(report: dict[str, Any]) -> Iterator[str]:
     for test in against["tests"]:
         name, p = test["measure"], test["p"] if test["p_adjusted"] is None else test["p_adjusted"]
         split = "" if test["only_this"] is None else f"{test['only_this']} : {test['only_other']}"
-        mood = ("better" if (test["gain"] or 0) > 0 else "worse") if p is not None and p < 0.05 else ""  # noqa: PLR2004 - 5 %
+        mood = ("better" if (test["gain"] or 0) > 0 else "worse") if p is not None and p < SIGNIFICANCE else ""
         rows.append(
             (
                 NAMES.get(name, name),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent.evaluation import drawing
 from agent.evaluation.markup import figure, number, page, table, verdict
-from agent.evaluation.page import NAMES
+from agent.evaluation.page import NAMES, compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_LAYERS = 20
+_LONGEST_NAME = 28
 
 
 def smaller_page(report: dict[str, Any]) -> str:
@@ -52,11 +53,7 @@ def summary(report: dict[str, Any]) -> list[str]:
             f" {number(evaluation['measures'][name]['value'])} after."
             for name in evaluation["primary"]
         ]
-        said = {
-            "worse": "Significantly worse than the float model.",
-            "better": "Significantly better than the float model.",
-        }
-        sentences.append(said.get(against["verdict"], "No difference to the float model is shown on these samples."))
+        sentences.append(compared(evaluation, "the float model"))
     return sentences
 
 
@@ -91,7 +88,9 @@ def _parts(report: dict[str, Any]) -> Iterator[str]:
         )
         rows = report["layers"][:_MOST_LAYERS]
         yield drawing.bars(
-            [(f"{row['operator']} {_short(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows]
+            [(f"{row['operator']} {_short(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows],
+            names=330,
+            longest=340,
         )
 
 
@@ -127,6 +126,6 @@ def _agreement(agreement: dict[str, Any]) -> str:
 
 
 def _short(name: str) -> str:
-    """The last part of a tensor's name, which conversion makes long."""
-    last = name.split(";", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
-    return last if len(last) <= 16 else f"…{last[-15:]}"  # noqa: PLR2004 - what fits
+    """The last parts of a tensor's name, which conversion makes long."""
+    last = "/".join(name.split(";", maxsplit=1)[0].rstrip("/").split("/")[-2:])
+    return last if len(last) <= _LONGEST_NAME else f"…{last[1 - _LONGEST_NAME :]}"
