@@ -35,7 +35,6 @@ SCHEMA: Final = "lineside.recorded/1"
 _JSON, _ARRAYS = "recorded.json", "recorded.npz"
 _MOST_BYTES: Final = 4 << 20
 """Of recorded outputs: of a model with large ones, fewer samples are recorded."""
-_CODES: Final = 255
 _SCORES_OF_SSD: Final = 2
 
 
@@ -49,8 +48,8 @@ class Tolerance:
         least_agreeing: Share of the samples that must be within it.
     """
 
-    same: float = round(8 / _CODES, 4)
-    other: float = round(16 / _CODES, 4)
+    same: float = 0.032
+    other: float = 0.063
     least_agreeing: float = 0.95
 
 
