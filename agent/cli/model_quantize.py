@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,17 @@ from agent.cli import output
 from agent.cli.output import JsonOption
 
 _WORSE = 3
+
+
+class Mode(str, Enum):
+    """How activations are quantized."""
+
+    static = "static"
+    dynamic = "dynamic"
+
+    def __str__(self) -> str:
+        """As it is typed."""
+        return self.value
 
 
 def quantize(
@@ -36,11 +48,13 @@ def quantize(
         ),
     ] = None,
     mode: Annotated[
-        Literal["static", "dynamic"],
+        Mode,
         typer.Option(
-            "--mode", help="static: integers throughout, needs --calibration; dynamic: only weights are int8."
+            "--mode",
+            help="static: integers throughout, needs --calibration; dynamic: only weights are int8.",
+            metavar="MODE",
         ),
-    ] = "static",
+    ] = Mode.static,
     version: Annotated[
         str | None,
         typer.Option("--version", help="Of the new bundle.", metavar="VERSION", show_default="VERSION-int8"),
@@ -66,7 +80,7 @@ def quantize(
 
     samples = read_data(data) if data else None
     report = make_smaller(
-        bundle, out, version, mode, calibration, samples, Order(), counted("evaluating", quiet=as_json)
+        bundle, out, version, mode.value, calibration, samples, Order(), counted("evaluating", quiet=as_json)
     )
     page_to = html or out.with_name(f"{out.name}.html")
     write_atomically(page_to, smaller_page(report).encode())

@@ -108,8 +108,9 @@ class Publisher:
         if reasons and unsafe_publish_worse is None:
             raise GateRefused(f"{listed.name} {listed.version}", reasons)
         release = role.next_release(owned.current, self._releases_told(listed.name))
-        reason = unsafe_publish_worse if reasons else None
-        new = NewVersion(listed.name, listed.version, content, release, tuple(hardware), self._now, reason)
+        new = NewVersion(
+            listed.name, listed.version, content, release, tuple(hardware), self._now, unsafe_publish_worse
+        )
         metadata = role.signed_by(role.with_version(owned.current, new, self._expires), self._signers)
         uploaded = Uploads(self._desk, folder, told).run(listed.files)
         body = {"manifest": content.decode(), "metadata": metadata.decode(), "channel": channel}

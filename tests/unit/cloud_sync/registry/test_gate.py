@@ -78,3 +78,22 @@ def test_a_report_that_cannot_be_read_is_refused(evaluated):
     """Of the new version; one of an old version only cannot be compared with."""
     with pytest.raises(ReportInvalid):
         evaluated.publish("solar-cell", "1.1.0", 3, {"evaluation.json": b"{}"}, "stable")
+
+
+def test_a_channel_does_not_go_on_to_a_worse_version(evaluated):
+    """Publishing it for a trial first is no way around; a return to an earlier release is never held up."""
+    evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "trial")
+    with pytest.raises(GateRefused, match="significantly worse"):
+        evaluated.registry.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
+    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.0.1"}
+    evaluated.publish("solar-cell", "1.2.0", 4, files(b"fourth", GOOD), "trial")
+    evaluated.registry.set_channel("stable", {"solar-cell": "1.2.0"}, by="ada")
+    evaluated.registry.set_channel("stable", {"solar-cell": "1.0.0"}, by="ada")
+    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.0.0"}
+
+
+def test_a_version_whose_owners_say_why_may_go_on(evaluated):
+    """What they signed holds for every channel."""
+    evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "trial", unsafe="the line has new lamps")
+    evaluated.registry.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
+    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.1.0"}
