@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _SIDE, _LEFT, _BELOW, _ABOVE, _RIGHT = 240, 54, 38, 12, 14
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_BAR, _ROW, _NAMES = 300, 27, 150
+_BAR, _ROW, _NAMES = 260, 27, 150
 
 
 def curve(points: Sequence[tuple[float, float]], x: str, y: str, *, dots: bool = False) -> str:
@@ -50,7 +50,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], *, bounds: dict[s
         if bounds and name in bounds:
             x = _NAMES + bounds[name] * _BAR
             parts.append(f'<line x1="{x:.1f}" y1="{y - 9}" x2="{x:.1f}" y2="{y + 9}" class="bound"/>')
-    return _svg(_NAMES + _BAR + 70, _ABOVE + len(rows) * _ROW + 26, "".join(parts), "measures with their intervals")
+    return _svg(_NAMES + _BAR + 56, _ABOVE + len(rows) * _ROW + 26, "".join(parts), "measures with their intervals")
 
 
 def bars(rows: Sequence[tuple[str, float, str]], *, names: int = 90, longest: int = 240) -> str:

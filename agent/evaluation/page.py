@@ -76,6 +76,12 @@ def _verdict(report: dict[str, Any], missed: Sequence[str], bounds: dict[str, fl
     return verdict(sentences, mood)
 
 
+def titled(measure: str) -> str:
+    """Name of a measure at the beginning of a sentence."""
+    name = NAMES.get(measure, measure)
+    return name if name.startswith("mAP") else name[:1].upper() + name[1:]
+
+
 def compared(report: dict[str, Any], other: str) -> str:
     """What the paired tests say in one sentence, and by which measures."""
     against = report["against"]
@@ -92,7 +98,7 @@ def compared(report: dict[str, Any], other: str) -> str:
 
 def _sentence(name: str, found: dict[str, Any]) -> str:
     low, high = number(found["low"]), number(found["high"])
-    return f"{NAMES.get(name, name).capitalize()}: {number(found['value'])}, with 95 % confidence {low} to {high}."
+    return f"{titled(name)}: {number(found['value'])}, with 95 % confidence {low} to {high}."
 
 
 def _measures(found: dict[str, Any], bounds: dict[str, float]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.evaluation import drawing
 from agent.evaluation.markup import figure, number, page, table, verdict
-from agent.evaluation.page import NAMES, compared
+from agent.evaluation.page import NAMES, compared, titled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def summary(report: dict[str, Any]) -> list[str]:
     if evaluation:
         against = evaluation["against"]
         sentences += [
-            f"{NAMES.get(name, name).capitalize()}: {number(against['measures'][name]['value'])} before,"
+            f"{titled(name)}: {number(against['measures'][name]['value'])} before,"
             f" {number(evaluation['measures'][name]['value'])} after."
             for name in evaluation["primary"]
         ]

@@ -84,8 +84,9 @@ def judge(new: Release, replaced: Release | None) -> tuple[str, ...]:
 
 def _worse(report: Report, replaced: Release, before: Report) -> list[str]:
     found = _pairs(report, before)
-    if not found and report.against == replaced.digest:
-        found = {test.measure: (test.gain, test.p) for test in report.tests if test.measure in report.primary}
+    if report.against == replaced.digest:
+        told = {test.measure: (test.gain, test.p) for test in report.tests if test.measure in report.primary}
+        found = told | found  # what can be computed here is not taken on anybody's word
     if not found:
         why = f"their evaluations have fewer than {LEAST_PAIRS} samples in common; evaluate it --against that version"
         return [f"it cannot be compared with {replaced.title}, which it replaces: {why}"]

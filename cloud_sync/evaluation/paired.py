@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import comb
+from math import comb, exp, lgamma, log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SIGNIFICANCE = 0.05
 """Below it a difference is not put down to chance."""
+_BY_WHOLE_NUMBERS = 1000
+"""Disagreements up to which the binomial is summed exactly."""
+_NEGLIGIBLE = 1e-17
 
 
 def exact_mcnemar(only_first: int, only_second: int) -> float:
@@ -24,9 +27,24 @@ def exact_mcnemar(only_first: int, only_second: int) -> float:
         only_first: Samples that only the first got right.
         only_second: Samples that only the second got right.
     """
-    disagree = only_first + only_second
-    tail = sum(comb(disagree, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2.0 * float(Fraction(tail, 2**disagree)))  # whole numbers, as 2**disagree is soon beyond any float
+    disagree, fewer = only_first + only_second, min(only_first, only_second)
+    if disagree <= _BY_WHOLE_NUMBERS:
+        tail = float(Fraction(sum(comb(disagree, k) for k in range(fewer + 1)), 2**disagree))
+    else:
+        tail = _tail(disagree, fewer)
+    return min(1.0, 2 * tail)
+
+
+def _tail(tosses: int, most: int) -> float:
+    """Probability of at most so many heads, from the likeliest term down until nothing is added: whole numbers take minutes here."""
+    term = exp(lgamma(tosses + 1) - lgamma(most + 1) - lgamma(tosses - most + 1) - tosses * log(2))
+    total = 0.0
+    for heads in range(most, -1, -1):
+        total += term
+        if term <= total * _NEGLIGIBLE:
+            break
+        term *= heads / (tosses - heads + 1)
+    return total
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

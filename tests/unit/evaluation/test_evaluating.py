@@ -86,3 +86,22 @@ def test_a_model_without_a_decoder_cannot_be_judged(place, tmp_path):
     bundle = write_bundle(tmp_path / "raw", toml=toml, model=tiny_models.classifier())
     ran = CliRunner().invoke(app, ["model", "evaluate", str(bundle), "--data", str(place[1])])
     assert "bare tensors" in str(ran.exception)
+
+
+def test_boxes_are_asked_for_below_the_threshold_and_decided_at_it(tmp_path):
+    """Average precision looks at every score; the decision is the one that the line would see, where a weak box is not reported."""
+    pytest.importorskip("pycocotools", reason="boxes are judged by pycocotools, extra [publish]")
+    toml = CLASSIFIER_TOML.replace("classification", "detection").replace("classifier", "ssd")
+    weak = tiny_models.ssd_like([((0.0, 0.0, 0.5, 0.5), 1, 0.3)])
+    bundle = open_unpacked(write_bundle(tmp_path / "b", toml=toml, model=weak))
+    data = write_pictures(tmp_path / "data", "images", [10, 20])
+    said = {
+        "images": [{"id": k, "file_name": f"{k}.png", "width": 8, "height": 8} for k in (10, 20)],
+        "categories": [{"id": 1, "name": "bright"}],
+        "annotations": [{"id": k, "image_id": k, "category_id": 1, "bbox": [0, 0, 4, 4]} for k in (10, 20)],
+    }
+    (data / "annotations.json").write_text(json.dumps(said))
+    report = evaluate(bundle, read_data(data), Order())
+    assert report["measures"]["map"]["value"] == pytest.approx(1.0)
+    assert report["measures"]["recall"]["value"] == 0.0
+    assert report["decisions"]["reject"] == {"accept": 2, "unsure": 0, "reject": 0}
