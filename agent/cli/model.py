@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.models.tflite_file import TfliteFile
     from agent.models.tflite_metadata import ModelMetadata
     from agent.models.trial import TrialReport
+    from cloud_sync.manifest import Manifest
 
 app = typer.Typer(help="Look at models: inspect a file, pack, verify and evaluate a bundle, quantize a model.")
 app.command()(evaluate)
@@ -101,6 +102,7 @@ def pack(
     listed = manifest.describe(folder, bundle.spec.name, bundle.spec.version)
     manifest.write(folder, listed)
     _say(proof)
+    _say_if_stale(folder, listed)
     size_bytes = sum(entry.length_bytes for entry in listed.files)
     answer = {
         **_proof_data(bundle, proof),
@@ -136,6 +138,19 @@ def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     state = "differs in nothing from its manifest" if _is_packed(bundle) else "has no manifest"
     text = output.table([("verified", f"{bundle.title} {state}"), ("digest", bundle.digest), *_proof_rows(proof)])
     output.result(_proof_data(bundle, proof) | {"packed": _is_packed(bundle)}, text, as_json=as_json)
+
+
+def _say_if_stale(folder: Path, listed: Manifest) -> None:
+    """The publish gate refuses an evaluation of other files; whoever packs should hear of it first."""
+    from agent.core.findings import Finding
+    from cloud_sync.evaluation.report import NAME, Report
+
+    if not (folder / NAME).is_file():
+        return
+    files = {entry.path: entry.sha256 for entry in listed.files}
+    if other := Report.decode((folder / NAME).read_bytes(), str(folder / NAME)).stale(files):
+        message = f"{folder / NAME} is of another {', '.join(other)}, so a registry will refuse it"
+        output.finding(Finding("evaluation-stale", "warning", message, f"lineside model evaluate {folder} --data DIR"))
 
 
 def _prove(bundle: Bundle, *, anew: bool = False) -> Proof:

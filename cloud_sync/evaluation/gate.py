@@ -74,7 +74,7 @@ def judge(new: Release, replaced: Release | None) -> tuple[str, ...]:
         if replaced is not None and replaced.report is not None:
             reasons.append(f"{replaced.title}, which it replaces, has an evaluation, and it has none")
         return tuple(reasons)
-    other = [path for path, sha256 in report.files.items() if new.files.get(path) != sha256]
+    other = report.stale(new.files)
     if other or not report.files:
         return (f"its evaluation.json is of another {', '.join(other) or 'model'}: evaluate it again",)
     missed = [why for bound in new.bounds if (why := bound.missed_by(report.measures.get(bound.measure)))]

@@ -72,6 +72,14 @@ class Report:
     against: str | None
     tests: tuple[Test, ...]
 
+    def stale(self, files: Mapping[str, str]) -> list[str]:
+        """Files that are others than the report is of, or are not there: while there is one, the report says nothing of these files.
+
+        Args:
+            files: Path → sha256 of a version.
+        """
+        return [path for path, sha256 in self.files.items() if files.get(path) != sha256]
+
     @classmethod
     def decode(cls, content: bytes, what: str = NAME) -> Report:
         """The report that these bytes are.

@@ -80,6 +80,19 @@ def test_the_command_writes_both_reports_and_says_what_misses_a_bound(place):
     assert "Bound missed" in page.read_text()
 
 
+def test_pack_says_that_an_evaluation_is_of_other_files(place):
+    """Before a registry refuses it."""
+    folder, data = place
+    bundle = write_bundle(folder / "stale")
+    page = str(folder / "page.html")
+    assert (
+        CliRunner().invoke(app, ["model", "evaluate", str(bundle), "--data", str(data), "--html", page]).exit_code == 0
+    )
+    assert "evaluation-stale" not in CliRunner().invoke(app, ["model", "pack", str(bundle)]).stderr
+    (bundle / "labels.txt").write_text("dark\nbright\n\n")
+    assert "another labels.txt" in CliRunner().invoke(app, ["model", "pack", str(bundle)]).stderr
+
+
 def test_a_model_without_a_decoder_cannot_be_judged(place, tmp_path):
     """Bare tensors are neither right nor wrong."""
     toml = CLASSIFIER_TOML.split("[output]")[0].replace("classification", "tensor") + '[output]\ndecode = "raw"\n'
