@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import tiny_models
+from deadlines import LONG_S
 from evaluating import write_pictures
 from line import CLASSIFIER_TOML, write_bundle
 from typer.testing import CliRunner
@@ -16,8 +17,11 @@ from agent.cli.main import app
 from agent.core.errors import ModelRefused
 from agent.core.reference import decode
 from agent.models.bundle import open_bundle
+from agent.models.candidate import judge_candidate
+from agent.models.execution import Execution, TrialLimits
 from agent.models.recorded import Recording, compare, read_recording, write_recording
 from agent.models.samples import by_folder
+from agent.models.trial import try_model
 from cloud_sync import manifest
 
 GOLDEN = '[golden]\nfolder = "golden"\nmin_accuracy = 0.9\n'
@@ -93,7 +97,7 @@ def test_what_was_recorded_is_what_is_answered(packed):
 
 
 def test_a_model_that_answers_otherwise_is_refused(packed, tmp_path):
-    """Though each of its golden answers is still right: here the record says that it was surer."""
+    """Though each of its golden answers is still right: here the record says that it was surer. A device refuses it, too."""
     bundle = open_bundle(packed)
     before = read_recording(bundle)
     surer = replace(before, outputs={0: np.where(before.outputs[0] > 0, before.outputs[0] - 60, before.outputs[0])})
@@ -102,6 +106,9 @@ def test_a_model_that_answers_otherwise_is_refused(packed, tmp_path):
     ran = CliRunner().invoke(app, ["model", "verify", str(packed)])
     assert isinstance(ran.exception, ModelRefused)
     assert "answers otherwise than when it was packed: 0 of 64" in ran.stderr
+    limits = TrialLimits(timeout_s=LONG_S)
+    with pytest.raises(ModelRefused, match="answers otherwise"):
+        judge_candidate(packed, Execution(), try_model(packed / "model.tflite", Execution(), limits), limits)
     write_recording(packed / "golden", before)
     manifest.write(packed, manifest.describe(packed, "tiny", "1.0.0"))
 
