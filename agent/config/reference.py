@@ -94,15 +94,17 @@ A bundle is a folder: the `.tflite`, a `model.toml` that a person writes, and wh
 everything, proves the model on its golden samples, and writes `manifest.json` with the sha256 and length of each file. The
 same keys describe a bare `.tflite` under `[models.<name>]`.
 
-| file | who writes it | what it is |
-|---|---|---|
-| `model.toml` | a person | this page |
-| `model.tflite`, `labels.txt` | the training | under any name that `model.toml` gives |
-| `golden/` | a person, or `model pack --data` | samples with the expected answer |
-| `golden/recorded.json`, `golden/recorded.npz` | `model pack` | `lineside.recorded/1`: raw outputs to them, with runtime, delegate, machine and the tolerance that holds |
-| `reference.json` | `model pack --data` | `lineside.reference/1`: how scores, decisions and pictures are distributed, for drift |
-| `evaluation.json` | `model evaluate` | `lineside.evaluation/1`: measures with intervals, and sample by sample what was right, for the publish gate |
-| `manifest.json` | `model pack` | `lineside.manifest/1`: length and sha256 of each file above |
+The files of a bundle:
+
+- `model.toml`, written by a person: this page.
+- `model.tflite`, `labels.txt`: from the training, under any name that `model.toml` gives.
+- `golden/`: samples with the expected answer, of a person or of `model pack --data`.
+- `golden/recorded.json`, `golden/recorded.npz` (`lineside.recorded/1`), of `model pack`: raw outputs to them, with runtime, delegate, machine
+  and the tolerance that holds.
+- `reference.json` (`lineside.reference/1`), of `model pack --data`: how scores, decisions and pictures are distributed, for drift.
+- `evaluation.json` (`lineside.evaluation/1`), of `model evaluate`: measures with intervals, and sample by sample what was right, for the publish
+  gate.
+- `manifest.json` (`lineside.manifest/1`), of `model pack`: length and sha256 of each file above.
 """
 
 
