@@ -55,8 +55,10 @@ bench-tools: # mosquitto, ffmpeg and what the peers need of the distribution: in
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+EXTRAS_test = test,publish
+
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/bin/python pyproject.toml
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(or $(EXTRAS_$*),$*)]'
 	@touch $@
 
 clean: ## Remove what the targets made

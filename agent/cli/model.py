@@ -1,4 +1,4 @@
-"""`lineside model inspect|pack|verify`: look at a model file, seal a bundle, check a sealed one."""
+"""`lineside model inspect|pack|verify|evaluate|quantize`: look at a model file, seal a bundle, check a sealed one, judge it, make it small."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli import output
+from agent.cli.model_evaluate import evaluate
+from agent.cli.model_quantize import quantize
 from agent.cli.output import JsonOption
 
 if TYPE_CHECKING:
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from agent.models.tflite_file import TfliteFile
     from agent.models.tflite_metadata import ModelMetadata
     from agent.models.trial import TrialReport
+    from cloud_sync.manifest import Manifest
 
-app = typer.Typer(help="Look at models: inspect a file, pack and verify a bundle.")
+app = typer.Typer(help="Look at models: inspect a file, pack, verify and evaluate a bundle, quantize a model.")
+app.command()(evaluate)
+app.command()(quantize)
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]
@@ -64,33 +69,56 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def pack(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Check everything about a bundle, prove it, and write its manifest.json in place.
+def pack(
+    folder: FolderArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Evaluation set: reference statistics are made of it, and golden samples where [golden] names an empty folder.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check everything about a bundle, prove it, record its golden outputs, and write its manifest.json in place.
 
     Exit codes: 0 packed, 1 it does not prove itself or cannot be read, 5 a golden sample is not what it should be.
     """
     from agent.core.errors import ModelRefused
     from agent.models.bundle import open_unpacked
+    from agent.models.recorded import write_recording
     from cloud_sync import manifest
 
     bundle = open_unpacked(folder)
-    proof = _prove(bundle)
+    sealed = _sealed(bundle, data)
+    proof = _prove(bundle, anew=True)
     if not proof.holds:
         _say(proof)
         raise ModelRefused(f"{folder} does not prove itself, so it was not packed", hint="mend what is named above")
+    if proof.recording is not None and bundle.spec.golden is not None:
+        write_recording(folder / bundle.spec.golden.folder, proof.recording)
     listed = manifest.describe(folder, bundle.spec.name, bundle.spec.version)
     manifest.write(folder, listed)
     _say(proof)
+    _say_if_stale(folder, listed)
     size_bytes = sum(entry.length_bytes for entry in listed.files)
-    data = {**_proof_data(bundle, proof), "digest": listed.digest, "files": len(listed.files), "size_bytes": size_bytes}
+    answer = {
+        **_proof_data(bundle, proof),
+        "digest": listed.digest,
+        "files": len(listed.files),
+        "size_bytes": size_bytes,
+    }
     text = output.table(
         [
             ("packed", f"{bundle.title}, {len(listed.files)} files, {_size(size_bytes)}"),
             ("digest", listed.digest),
             *_proof_rows(proof),
+            *sealed,
         ]
     )
-    output.result(data, text, as_json=as_json)
+    output.result(answer, text, as_json=as_json)
 
 
 @app.command()
@@ -112,11 +140,37 @@ def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     output.result(_proof_data(bundle, proof) | {"packed": _is_packed(bundle)}, text, as_json=as_json)
 
 
-def _prove(bundle: Bundle) -> Proof:
+def _say_if_stale(folder: Path, listed: Manifest) -> None:
+    """The publish gate refuses an evaluation of other files; whoever packs should hear of it first."""
+    from agent.core.findings import Finding
+    from cloud_sync.evaluation.report import NAME, Report
+
+    if not (folder / NAME).is_file():
+        return
+    files = {entry.path: entry.sha256 for entry in listed.files}
+    if other := Report.decode((folder / NAME).read_bytes(), str(folder / NAME)).stale(files):
+        message = f"{folder / NAME} is of another {', '.join(other)}, so a registry will refuse it"
+        output.finding(Finding("evaluation-stale", "warning", message, f"lineside model evaluate {folder} --data DIR"))
+
+
+def _prove(bundle: Bundle, *, anew: bool = False) -> Proof:
     from agent.models.execution import Execution, TrialLimits
     from agent.models.proving import prove
 
-    return prove(bundle, Execution(), TrialLimits())
+    return prove(bundle, Execution(), TrialLimits(), anew=anew)
+
+
+def _sealed(bundle: Bundle, data: Path | None) -> list[tuple[str, str]]:
+    """What an evaluation set added to a bundle, as rows."""
+    if data is None:
+        return []
+    from agent.evaluation.data import read_data
+    from agent.evaluation.sealing import seal
+    from agent.models.execution import Execution, TrialLimits
+
+    done = seal(bundle, read_data(data), Execution(), TrialLimits())
+    rows = [("reference", f"statistics of {output.counted(done.reference, 'sample')}")]
+    return rows + ([("golden", f"{output.counted(done.golden, 'sample')} taken from {data}")] if done.golden else [])
 
 
 def _is_packed(bundle: Bundle) -> bool:
@@ -136,6 +190,7 @@ def _proof_data(bundle: Bundle, proof: Proof) -> dict[str, Any]:
         "digest": bundle.digest,
         "trial": asdict(proof.trial),
         "golden": asdict(golden) | {"accuracy": round(golden.accuracy, 4)} if golden else None,
+        "agreement": asdict(proof.agreement) if proof.agreement else None,
         "findings": [asdict(finding) for finding in proof.findings],
     }
 
@@ -145,6 +200,12 @@ def _proof_rows(proof: Proof) -> list[tuple[str, str]]:
     rows = [("runs", _runs(proof.trial))]
     if golden is not None:
         rows.append(("golden", f"{golden.right} of {golden.samples} right, {golden.min_accuracy:g} asked for"))
+    agreement = proof.agreement
+    if agreement is not None:
+        share = f"{agreement.agreeing} of {agreement.samples} within {agreement.tolerance:.0%} of the output's range"
+        rows.append(("recorded", f"{share}, at most {agreement.largest:.1%} off; with {agreement.recorded_with}"))
+    elif proof.recording is not None:
+        rows.append(("recorded", f"outputs to {output.counted(len(proof.recording.files), 'golden sample')}"))
     return rows
 
 

@@ -153,6 +153,15 @@ def publish(
             show_default=False,
         ),
     ] = None,
+    unsafe_publish_worse: Annotated[
+        str | None,
+        typer.Option(
+            "--unsafe-publish-worse",
+            help="Publish even if it misses its bounds or is worse than what it replaces; the reason is signed with it and logged.",
+            metavar="REASON",
+            show_default=False,
+        ),
+    ] = None,
     days: DaysOption = 365,
     registry: RegistryOption = "",
     root_sha256: RootSha256Option = None,
@@ -165,6 +174,7 @@ def publish(
     """Verify a bundle, sign it with the owner's key, upload what is missing, and make it visible: at once, or not at all.
 
     Works on a registry's folder or address. An upload that was cut goes on where it was. The key is used here and sent nowhere.
+    A version that misses the bounds of its model.toml, or is not shown to be as good as the one its channel names, is refused.
 
     Exit codes: 0 published, 1 refused, or the bundle does not prove itself, 4 unreachable, 5 not trusted: the registry, or the bundle.
     """
@@ -178,7 +188,7 @@ def publish(
         ),
         uploading(title, quiet=as_json) as told,
     ):
-        done = publisher.publish(bundle, channel, tags, told)
+        done = publisher.publish(bundle, channel, tags, told, unsafe_publish_worse=unsafe_publish_worse)
     version = done.answer["version"]
     data = {
         **done.answer,
@@ -187,6 +197,7 @@ def publish(
         "uploaded_files": done.uploaded.files,
         "uploaded_bytes": done.uploaded.sent_bytes,
         "root_sha256": knowledge.fingerprint,
+        "refused": list(done.refused),
     }
     sent = f"{output.counted(done.uploaded.files, 'file')}, {done.uploaded.sent_bytes / 1e6:.2f} MB"
     rows = [
@@ -196,6 +207,7 @@ def publish(
         ("hardware", ", ".join(version["hardware"]) or "any"),
         ("uploaded", f"{sent} of {version['size_bytes'] / 1e6:.2f} MB"),
     ]
+    rows += [("UNSAFE", why) for why in done.refused]
     rows += [
         ("too old", f"{subject} names a version below min release") for subject in done.answer["below_min_release"]
     ]

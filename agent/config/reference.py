@@ -17,6 +17,7 @@ from agent.config.settings import DeviceSettings, LogSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
+    BoundsSpec,
     BudgetSpec,
     DecisionSpec,
     GoldenSpec,
@@ -65,6 +66,7 @@ _BUNDLE: Sequence[tuple[str, type[BaseModel]]] = (
     ("decision.reject", RejectSpec),
     ("golden", GoldenSpec),
     ("budget", BudgetSpec),
+    ("bounds", BoundsSpec),
 )
 _LAYERS = """\
 TOML, `/etc/lineside/agent.toml` unless `-c` names another file. Later wins: defaults, device profile, this file, `conf.d/*.toml`
@@ -91,6 +93,18 @@ _BUNDLE_TEXT = """\
 A bundle is a folder: the `.tflite`, a `model.toml` that a person writes, and what both need. `lineside model pack DIR` checks
 everything, proves the model on its golden samples, and writes `manifest.json` with the sha256 and length of each file. The
 same keys describe a bare `.tflite` under `[models.<name>]`.
+
+The files of a bundle:
+
+- `model.toml`, written by a person: this page.
+- `model.tflite`, `labels.txt`: from the training, under any name that `model.toml` gives.
+- `golden/`: samples with the expected answer, of a person or of `model pack --data`.
+- `golden/recorded.json`, `golden/recorded.npz` (`lineside.recorded/1`), of `model pack`: raw outputs to them, with runtime, delegate, machine
+  and the tolerance that holds.
+- `reference.json` (`lineside.reference/1`), of `model pack --data`: how scores, decisions and pictures are distributed, for drift.
+- `evaluation.json` (`lineside.evaluation/1`), of `model evaluate`: measures with intervals, and sample by sample what was right, for the publish
+  gate.
+- `manifest.json` (`lineside.manifest/1`), of `model pack`: length and sha256 of each file above.
 """
 
 

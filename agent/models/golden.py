@@ -6,44 +6,28 @@ sample lies in a folder that is named by its label. Samples that may not be ship
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from agent.core import results
 from agent.core.decisions import decide
-from agent.core.errors import ModelRefused, NotTrusted
-from cloud_sync.manifest import file_sha256
+from agent.core.errors import ModelRefused
+from agent.models.samples import LABELS, by_folder, listed, read_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from agent.models.bundle import Bundle
     from agent.models.loading import LoadedModel
+    from agent.models.samples import Sample
     from agent.models.spec import GoldenSpec
-
-_LABELS = "labels.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One input with its expected answer.
-
-    Attributes:
-        path: A picture that cv2 reads, or a .npy array.
-        expected: A label or a decision.
-        by: Which of the two.
-    """
-
-    path: Path
-    expected: str
-    by: Literal["label", "decision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +60,19 @@ class GoldenReport:
 
 
 _WRONG_SHOWN = 20
+PICTURES = "samples"
+"""Folder below the golden one, for samples that `model pack --data` copies."""
 
 
-def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
+def judge(
+    bundle: Bundle, model: LoadedModel, seen: Callable[[Sample, list[npt.NDArray[Any]]], None] = lambda *_: None
+) -> GoldenReport | None:
     """Run the golden samples of a bundle.
 
     Args:
         bundle: Gives the samples.
         model: The bundle, loaded.
+        seen: Sees each sample and the raw outputs to it.
 
     Returns:
         The figures, or None where the bundle has no golden samples.
@@ -95,20 +84,29 @@ def judge(bundle: Bundle, model: LoadedModel) -> GoldenReport | None:
     golden = bundle.spec.golden
     if golden is None:
         return None
-    wrong, times_ms = [], []
+    wrong, times_ms, preparer = [], [], model.preparer()
     found = samples(bundle.folder or bundle.model.parent, golden)
     for sample in found:
         pixels = read_sample(sample.path)
         began_ns = time.perf_counter_ns()
-        result = model.predict(pixels)
+        prepared = preparer.prepare(pixels)
+        inferred = model.infer(prepared)
+        result = model.decode(inferred)
         times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
-        got = _label(result) if sample.by == "label" else str(decide(result, model.rule))
+        seen(sample, inferred.outputs)
+        preparer.recycle(prepared)
+        got = label_of(result) if sample.by == "label" else str(decide(result, model.rule))
         if got != sample.expected:
             wrong.append(f"{sample.path.name}: expected {sample.expected}, got {got}")
     p99_ms = float(np.percentile(times_ms, 99))
     return GoldenReport(
         len(found), len(found) - len(wrong), golden.min_accuracy, tuple(wrong[:_WRONG_SHOWN]), round(p99_ms, 3)
     )
+
+
+def holds_samples(root: Path) -> bool:
+    """Whether there are golden samples in a folder, or a table that names some."""
+    return (root / LABELS).is_file() or bool(by_folder(root))
 
 
 def samples(folder: Path, golden: GoldenSpec) -> list[Sample]:
@@ -119,62 +117,13 @@ def samples(folder: Path, golden: GoldenSpec) -> list[Sample]:
         NotTrusted: A file differs from its digest.
     """
     root = folder / golden.folder
-    table = root / _LABELS
-    found = _listed(table, _package_root(golden) or root) if table.is_file() else _by_folder(root)
+    table = root / LABELS
+    found = listed(table, _package_root(golden) or root) if table.is_file() else by_folder(root)
     if not found:
         raise ModelRefused(
             f"{root} holds no golden sample", hint=f"write {table} with the columns file,label, or one folder per label"
         )
     return found
-
-
-def read_sample(path: Path) -> npt.NDArray[Any]:
-    """A picture as uint8 BGR [height, width, 3], or the array of a .npy file.
-
-    Raises:
-        ModelRefused: It cannot be read.
-    """
-    if path.suffix == ".npy":
-        try:
-            array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ModelRefused(f"golden sample {path} is no .npy file: {error}") from error
-        return array
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ModelRefused(f"golden sample {path} is no picture that OpenCV reads")
-    return picture
-
-
-def _listed(table: Path, root: Path) -> list[Sample]:
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ModelRefused(f"{table} cannot be read: {error}") from error
-    found = []
-    for number, row in enumerate(rows, start=2):
-        by: Literal["label", "decision"] = "label" if row.get("label") else "decision"
-        name, expected, sha256 = row.get("file"), row.get(by), row.get("sha256")
-        if not name or not expected:
-            raise ModelRefused(
-                f"{table}, line {number}: a file and a label or a decision were expected", hint="columns: file,label"
-            )
-        path = root / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
-            raise ModelRefused(f"{table}, line {number}: {name!r} is not in {root}")
-        if sha256 and file_sha256(path) != sha256.lower():
-            raise NotTrusted(f"golden sample {path} has another sha256 than {table} says")
-        found.append(Sample(path, expected, by))
-    return found
-
-
-def _by_folder(root: Path) -> list[Sample]:
-    return [
-        Sample(path, path.parent.name, "label")
-        for path in sorted(root.glob("*/*"))
-        if path.is_file() and not path.name.startswith(".")
-    ]
 
 
 def _package_root(golden: GoldenSpec) -> Path | None:
@@ -190,7 +139,7 @@ def _package_root(golden: GoldenSpec) -> Path | None:
     return Path(spec.submodule_search_locations[0]) / golden.package_path
 
 
-def _label(result: results.Result) -> str:
+def label_of(result: results.Result) -> str:
     """The label that a result stands for: of the whole frame, of the best object, or of the largest area."""
     match result:
         case results.Classification():

@@ -12,11 +12,13 @@ from agent.core.errors import ModelRefused
 from agent.core.findings import Finding
 from agent.models.golden import GoldenReport, judge
 from agent.models.loading import load_model
+from agent.models.recorded import Recorder, compare, read_recording
 from agent.models.trial import TrialReport, try_model
 
 if TYPE_CHECKING:
     from agent.models.bundle import Bundle
     from agent.models.execution import Execution, TrialLimits
+    from agent.models.recorded import Agreement, Recording
 
 _ENOUGH_SAMPLES = 20
 """Below it a 99th percentile says nothing."""
@@ -30,11 +32,15 @@ class Proof:
         trial: What the runtime made of the file.
         golden: How it did on its golden samples; None without any.
         findings: What a person should know; a bundle with a finding of severity `error` does not prove itself.
+        recording: Raw outputs to the golden samples, here; None without any.
+        agreement: Of them with those that were recorded when the bundle was packed; None where nothing was.
     """
 
     trial: TrialReport
     golden: GoldenReport | None
     findings: tuple[Finding, ...]
+    recording: Recording | None = None
+    agreement: Agreement | None = None
 
     @property
     def holds(self) -> bool:
@@ -42,28 +48,30 @@ class Proof:
         return all(finding.severity != "error" for finding in self.findings)
 
 
-def prove(bundle: Bundle, how: Execution, limits: TrialLimits) -> Proof:
+def prove(bundle: Bundle, how: Execution, limits: TrialLimits, *, anew: bool = False) -> Proof:
     """Try, load and judge a bundle.
 
     Args:
         bundle: What `agent.models.bundle` opened.
         how: Threads and delegates.
         limits: Of the trial.
+        anew: Outputs that were recorded before say nothing: they are about to be replaced.
 
     Raises:
         ModelRefused: The runtime refuses the file, or its tensors or samples do not fit its description.
         NotTrusted: A golden sample differs from its digest.
     """
-    return examine(bundle, how, try_model(bundle.model, how, limits))
+    return examine(bundle, how, try_model(bundle.model, how, limits), anew=anew)
 
 
-def examine(bundle: Bundle, how: Execution, trial: TrialReport) -> Proof:
+def examine(bundle: Bundle, how: Execution, trial: TrialReport, *, anew: bool = False) -> Proof:
     """Load and judge a bundle whose file was tried.
 
     Args:
         bundle: What `agent.models.bundle` opened.
         how: Threads and delegates.
         trial: Its report.
+        anew: See `prove`.
 
     Raises:
         ModelRefused: Its tensors or samples do not fit its description.
@@ -74,12 +82,16 @@ def examine(bundle: Bundle, how: Execution, trial: TrialReport) -> Proof:
     except ModelRefused as error:
         raise ModelRefused(f"{bundle.folder or bundle.model}: {error}", hint=error.hint) from error
     try:
-        golden = judge(bundle, model)
+        recorder = Recorder(bundle, model.reference.runtime, model.reference.delegate)
+        golden = judge(bundle, model, recorder.seen)
     finally:
         model.close()
+    before, recording = None if anew else read_recording(bundle), recorder.recording()
+    agreement = compare(before, recording) if before and recording else None
     findings = [*bundle.findings, *model.findings]
     findings += _golden_findings(bundle, golden) + _budget_findings(bundle, trial, golden)
-    return Proof(trial, golden, tuple(findings))
+    findings += _agreement_findings(bundle, agreement)
+    return Proof(trial, golden, tuple(findings), recording, agreement)
 
 
 def _golden_findings(bundle: Bundle, golden: GoldenReport | None) -> list[Finding]:
@@ -98,6 +110,21 @@ def _golden_findings(bundle: Bundle, golden: GoldenReport | None) -> list[Findin
             Finding("golden-failed", "error", message, "is it the right model, with its own labels, mean and std?")
         )
     return findings
+
+
+def _agreement_findings(bundle: Bundle, agreement: Agreement | None) -> list[Finding]:
+    if agreement is None or agreement.holds:
+        return []
+    message = (
+        f"{bundle.title} answers otherwise than when it was packed: {agreement.agreeing} of {agreement.samples} golden samples are within"
+        f" {agreement.tolerance:.0%} of the output's range, the largest difference is {agreement.largest:.0%};"
+        f" recorded with {agreement.recorded_with}, here {agreement.here_with}"
+    )
+    return [
+        Finding(
+            "outputs-differ", "error", message, "a delegate that computes wrongly, or a model other than the packed one"
+        )
+    ]
 
 
 def _budget_findings(bundle: Bundle, trial: TrialReport, golden: GoldenReport | None) -> list[Finding]:

@@ -147,6 +147,39 @@ class BudgetSpec(Strict):
     """99th percentile of one prediction, in milliseconds."""
 
 
+class BoundsSpec(Strict):
+    """`[bounds]`: what an evaluation has to show before a version is published; at the worse end of the 95 % confidence interval."""
+
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Least share of samples that get the right label."""
+    precision: float | None = Field(default=None, ge=0, le=1)
+    """Least precision: of the label that `decision` rejects, else the mean over labels; for boxes at an overlap of one half."""
+    recall: float | None = Field(default=None, ge=0, le=1)
+    """Least recall; see `precision`."""
+    f1: float | None = Field(default=None, ge=0, le=1)
+    """Least F1; see `precision`."""
+    auc: float | None = Field(default=None, ge=0, le=1)
+    """Least area under the ROC curve of the score of the label to reject, or of how strange a part is."""
+    map: float | None = Field(default=None, ge=0, le=1)
+    """Least mean average precision of boxes, over overlaps from 0.50 to 0.95."""
+    map_50: float | None = Field(default=None, ge=0, le=1)
+    """Least mean average precision of boxes at an overlap of 0.50."""
+    decision_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Least share of parts that are rejected and bad, or accepted and good."""
+    caught: float | None = Field(default=None, ge=0, le=1)
+    """Least share of bad parts that are not accepted."""
+    false_rejects: float | None = Field(default=None, ge=0, le=1)
+    """Largest share of good parts that are rejected."""
+    unsure: float | None = Field(default=None, ge=0, le=1)
+    """Largest share of parts that are left to a person."""
+    calibration_error: float | None = Field(default=None, ge=0, le=1)
+    """Largest expected calibration error."""
+    mae: float | None = Field(default=None, ge=0)
+    """Largest mean absolute error of a regression, in its unit."""
+    rmse: float | None = Field(default=None, ge=0)
+    """Largest root mean square error of a regression, in its unit."""
+
+
 class ModelSpec(Strict):
     """A whole `model.toml`."""
 
@@ -172,6 +205,8 @@ class ModelSpec(Strict):
     """Samples with the expected answer; without them the model is only shown to run."""
     budget: BudgetSpec = BudgetSpec()
     """What the model may cost."""
+    bounds: BoundsSpec | None = None
+    """What an evaluation has to show before a version is published; without it nothing is asked for."""
 
     @model_validator(mode="after")
     def _says_what_it_takes(self) -> ModelSpec:

@@ -14,9 +14,9 @@ from urllib.parse import quote
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Snapshot, Targets
 
-from cloud_sync import layout
+from cloud_sync import layout, manifest
 from cloud_sync.atomic import write_atomically
-from cloud_sync.errors import MetadataInvalid, Refused, SignatureInvalid
+from cloud_sync.errors import BlobDiffers, MetadataInvalid, Refused, SignatureInvalid
 from cloud_sync.publishing.role import decoded
 from cloud_sync.trust import TrustedRepository, first_root
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import Signer
 
+    from cloud_sync.manifest import FileEntry, Manifest
     from cloud_sync.wire import Wire
 
 _FINGERPRINT: Final = "root.sha256"
@@ -126,6 +127,30 @@ class Knowledge:
             return Owned(None, owners, threshold)
         repository.delegation(model)
         return Owned(decoded(repository.signed(role)), owners, threshold)
+
+    def version(self, model: str, version: str) -> tuple[Manifest, str]:
+        """The manifest of a version that the owners signed, and the digest of its bytes. After `refresh`.
+
+        Raises:
+            Untrusted: They did not, or it is something else.
+            Unreachable: It cannot be had.
+        """
+        if self._repository is None:
+            raise RuntimeError("refresh() comes first")
+        content = self._repository.read_target(layout.manifest_target(model, version), manifest.MAX_BYTES)
+        return manifest.decode(content, what=f"the manifest of {model} {version}"), manifest.digest_of(content)
+
+    def blob(self, entry: FileEntry) -> bytes:
+        """A small file of a version.
+
+        Raises:
+            BlobDiffers: It is something else.
+            Unreachable: It cannot be had.
+        """
+        content = self._wire.read(layout.blob(entry.sha256), entry.length_bytes)
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise BlobDiffers(f"{entry.path} has another sha256 than its manifest says")
+        return content
 
     def _is_published(self, role: str) -> bool:
         """Whether the snapshot, which was just verified and written, lists the role."""

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloud_sync import layout, manifest
 from cloud_sync.errors import CloudSyncError, Refused, Unreachable
+from cloud_sync.evaluation import GateRefused
 from cloud_sync.publishing import role
+from cloud_sync.publishing.gate import Gate
 from cloud_sync.publishing.role import NewVersion
 from cloud_sync.publishing.uploading import Uploaded, Uploads
 
@@ -40,12 +42,14 @@ class Published:
         release: The number that was signed.
         digest: `sha256:` and the digest of the manifest.
         uploaded: What had to be sent.
+        refused: What the gate had against it, where a reason was given to publish it nevertheless.
     """
 
     answer: dict[str, Any]
     release: int
     digest: str
     uploaded: Uploaded
+    refused: tuple[str, ...] = ()
 
 
 class Publisher:
@@ -64,6 +68,7 @@ class Publisher:
     ) -> None:
         self._desk = desk
         self._knowledge = knowledge
+        self._gate = Gate(desk, knowledge)
         self._signers = list(signers)
         self._now = now
         self._expires = now + timedelta(days=role_days)
@@ -74,6 +79,8 @@ class Publisher:
         channel: str | None,
         hardware: Sequence[str],
         told: Callable[[int, int], None] = lambda _done, _of: None,
+        *,
+        unsafe_publish_worse: str | None = None,
     ) -> Published:
         """Publish a packed bundle, and give it to a channel.
 
@@ -82,9 +89,11 @@ class Publisher:
             channel: None leaves all channels as they are.
             hardware: Devices that it is for; none stands for all.
             told: Told the bytes that are there, and bytes in all, of the files that were missing.
+            unsafe_publish_worse: Why it is published even if the gate refuses it; signed with it.
 
         Raises:
             Refused: It exists, or the keys are not the owners'.
+            GateRefused: It misses its own bounds, or is not shown to be as good as what it replaces, and no reason is given.
             Untrusted: The registry, or the bundle, is not what it should be.
             Unreachable: The registry does not answer.
         """
@@ -94,14 +103,19 @@ class Publisher:
         self._knowledge.refresh()
         owned = self._knowledge.owned(listed.name)
         owned.demand(listed.name, self._signers)
+        digest = manifest.digest_of(content)
+        reasons = self._gate.reasons_against(folder, listed, digest, channel)
+        if reasons and unsafe_publish_worse is None:
+            raise GateRefused(f"{listed.name} {listed.version}", reasons)
         release = role.next_release(owned.current, self._releases_told(listed.name))
-        new = NewVersion(listed.name, listed.version, content, release, tuple(hardware), self._now)
+        new = NewVersion(
+            listed.name, listed.version, content, release, tuple(hardware), self._now, unsafe_publish_worse
+        )
         metadata = role.signed_by(role.with_version(owned.current, new, self._expires), self._signers)
         uploaded = Uploads(self._desk, folder, told).run(listed.files)
-        digest = manifest.digest_of(content)
         body = {"manifest": content.decode(), "metadata": metadata.decode(), "channel": channel}
         answer = self._commit(listed, digest, body)
-        return Published(answer, release, digest, uploaded)
+        return Published(answer, release, digest, uploaded, reasons)
 
     def yank(self, model: str, version: str) -> dict[str, Any]:
         """Take a version back; for the errors see `publish`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, TargetFile, Targets
@@ -38,6 +38,7 @@ class NewVersion:
         release: Its place in the order of versions.
         hardware: Devices that it is for; none stands for all.
         at: When it is published; aware, UTC.
+        unsafe_publish_worse: Why it is published although the gate refuses it; None where the gate has nothing against it.
     """
 
     model: str
@@ -46,6 +47,7 @@ class NewVersion:
     release: int
     hardware: tuple[str, ...]
     at: datetime
+    unsafe_publish_worse: str | None = None
 
 
 def decoded(content: bytes) -> Targets:
@@ -94,7 +96,10 @@ def with_version(current: Targets | None, new: NewVersion, expires: datetime) ->
         raise Refused(f"{new.model} {new.version} is published already", hint="a version never changes: take a new one")
     target = TargetFile.from_data(path, new.manifest, ["sha256"])
     at = new.at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    target.unrecognized_fields["custom"] = {"release": new.release, "hardware": [*new.hardware], "published_at": at}
+    custom: dict[str, Any] = {"release": new.release, "hardware": [*new.hardware], "published_at": at}
+    if new.unsafe_publish_worse is not None:
+        custom["unsafe_publish_worse"] = new.unsafe_publish_worse
+    target.unrecognized_fields["custom"] = custom
     signed.targets[path] = target
     return signed
 

@@ -26,26 +26,38 @@ _LARGEST_RELEASE = 2**31 - 1
 _MOST_HARDWARE = 64
 _MOST_OWNERS = 32
 _CUSTOM = {"release", "hardware", "published_at"}
+_UNSAFE = "unsafe_publish_worse"
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What the owners sign of one version, beside its manifest."""
+    """What the owners sign of one version, beside its manifest.
+
+    Attributes:
+        unsafe_publish_worse: Why it is published although the gate refuses it.
+    """
 
     release: int
     hardware: tuple[str, ...]
     published_at: datetime
+    unsafe_publish_worse: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A version that may be published."""
+    """A version that may be published.
+
+    Attributes:
+        refused: What the gate has against it, and its owners know.
+    """
 
     version: str
     digest: str
     manifest: Manifest
     said: Release
     role: Metadata[Targets]
+    refused: tuple[str, ...] = ()
 
 
 def followed(
@@ -174,7 +186,10 @@ def release_of(target: TargetFile) -> Release:
 
 def _release(target: TargetFile, what: str) -> Release:
     custom: Any = target.custom
-    _need(isinstance(custom, dict) and set(custom) == _CUSTOM, f"{what}: {target.path} needs {sorted(_CUSTOM)}")
+    _need(
+        isinstance(custom, dict) and set(custom) - {_UNSAFE} == _CUSTOM,
+        f"{what}: {target.path} needs {sorted(_CUSTOM)}",
+    )
     _need(set(target.unrecognized_fields) == {"custom"}, f"{what}: {target.path} has fields that nobody knows")
     release, hardware = custom["release"], custom["hardware"]
     _need(_is_whole(release, 1), f"{what}: release {release!r} of {target.path} is no whole number from 1")
@@ -184,8 +199,14 @@ def _release(target: TargetFile, what: str) -> Release:
         and all(isinstance(tag, str) and layout.is_name(tag) for tag in hardware),
         f"{what}: hardware of {target.path} is no list of names",
     )
+    reason = custom.get(_UNSAFE)
+    _need(
+        _UNSAFE not in custom
+        or (isinstance(reason, str) and 0 < len(reason.strip()) <= len(reason) <= _LONGEST_REASON),
+        f"{what}: {_UNSAFE} of {target.path} is no reason of 1 to {_LONGEST_REASON} letters",
+    )
     try:
-        return Release(release, tuple(hardware), parsed(custom["published_at"]))
+        return Release(release, tuple(hardware), parsed(custom["published_at"]), reason)
     except (ValueError, TypeError, AttributeError) as error:
         raise RoleRefused(f"{what}: published_at of {target.path} is no time") from error
 

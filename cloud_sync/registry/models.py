@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloud_sync import layout
 from cloud_sync.errors import BlobDiffers, Refused
-from cloud_sync.registry import checks, repository, subjects
+from cloud_sync.evaluation import GateRefused
+from cloud_sync.registry import checks, gate, repository, subjects
 from cloud_sync.registry.edit import top_level
 from cloud_sync.registry.errors import AlreadyThere, BlobsMissing, RoleRefused, UnknownName
 from cloud_sync.registry.repository import ROOT, TARGETS, Root
@@ -103,7 +105,10 @@ def check_publish(edit: Edit, request: PublishRequest, blobs: Blobs) -> checks.C
         if checked.said.release < repository.min_release(new.signed):
             raise Refused(f"{name} {checked.version} is below the least release that its owners allow")
     _check_blobs(checked, blobs)
-    return checked
+    reasons = gate.reasons_against(edit.tx, checked, request.channel, blobs)
+    if reasons and checked.said.unsafe_publish_worse is None:
+        raise GateRefused(f"{name} {checked.version}", reasons)
+    return replace(checked, refused=reasons)
 
 
 def publish(edit: Edit, request: PublishRequest, checked: checks.Checked) -> VersionInfo:
@@ -123,7 +128,10 @@ def publish(edit: Edit, request: PublishRequest, checked: checks.Checked) -> Ver
     versions.add_version(edit.tx, info)
     edit.set_target(layout.manifest_target(name, version), request.manifest)
     edit.set_targets(layout.role_of(name), request.metadata)
-    edit.log("publish", f"model:{name}", version=version, release=info.release, digest=info.digest)
+    detail = {"version": version, "release": info.release, "digest": info.digest}
+    if checked.said.unsafe_publish_worse is not None:
+        detail |= {"unsafe_publish_worse": checked.said.unsafe_publish_worse, "refused": list(checked.refused)}
+    edit.log("publish", f"model:{name}", **detail)
     if request.channel is not None:
         subjects.assign(edit, layout.channel_subject(request.channel), {name: version}, replace=False)
     return info

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cloud_sync import layout
 from cloud_sync.errors import Refused, SignatureInvalid
-from cloud_sync.registry import devices, exporting, first, keys, models, patches, repository, subjects, tokens
+from cloud_sync.registry import devices, exporting, first, gate, keys, models, patches, repository, subjects, tokens
 from cloud_sync.registry import settings as settings_file
 from cloud_sync.registry.blobs import FolderBlobs
 from cloud_sync.registry.comparing import compare
@@ -221,6 +221,9 @@ class Registry:
             ManifestInvalid: The manifest cannot be read, or is of another model or version.
             BlobsMissing: Files were not uploaded.
             BlobDiffers: A file has another length than the manifest says.
+            GateRefused: It misses its own bounds, or is not shown to be as good as what it replaces, and its owners do not say why it is to
+                be published nevertheless.
+            ReportInvalid: Its evaluation cannot be read.
         """
         # Patches take seconds; who cannot publish is told before, and nobody waits for them.
         with self._looking(by) as edit:
@@ -342,8 +345,10 @@ class Registry:
         Raises:
             UnknownName: There is no such version.
             Refused: It was yanked, it is below `min_release`, or the subject is none.
+            GateRefused: A channel would go on to a version that is not shown to be as good as the one it names.
         """
         with self._change(by) as edit:
+            gate.demand_no_worse(edit, subject, models, self.blobs)
             return subjects.assign(edit, subject, models, replace=replace)
 
     def set_channel(

@@ -40,6 +40,11 @@ def quantized(model: tf.keras.Model, learned: Sequence[Cell], *, seed: int) -> b
     return bytes(converter.convert())
 
 
+def float_content(model: tf.keras.Model) -> bytes:
+    """The .tflite with float32 throughout: what `lineside model quantize` starts from."""
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
 def int8_scores(content: bytes, chosen: Sequence[Cell]) -> npt.NDArray[np.float64]:
     """The score of `defective` for each cell, [cells] in 0..1."""
     interpreter = _interpreter(content)

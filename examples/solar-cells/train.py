@@ -26,7 +26,7 @@ import tensorflow as tf
 from judging import LABELS, judged, outcomes, sizes, thresholds
 from network import network
 from photographs import photograph, values, varied
-from quantizing import int8_scores, invoke_p50_ms, quantized
+from quantizing import float_content, int8_scores, invoke_p50_ms, quantized
 from tensorflow import keras
 
 from agent.demo.cells import Cell, Part, cells, part_of, truth
@@ -62,6 +62,7 @@ def main() -> None:
     golden = [cell for cell in part("golden") if truth(cell)]
     figures = {"seed": given.seed, "epochs": given.epochs, **measured(model, content, golden)}
     write(given.out, content, golden, figures)
+    (given.out / "model-float.tflite").write_bytes(float_content(model))
     print(json.dumps(figures, indent=2))
 
 

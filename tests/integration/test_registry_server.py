@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
+from evaluating import encoded, report
 from registering import PASSPHRASE, START, Clock, Site
 from serving import Serving
 
 from cloud_sync import layout, manifest
 from cloud_sync.errors import Refused, SignatureInvalid, Unreachable
+from cloud_sync.evaluation import GateRefused
 from cloud_sync.publishing import HttpDesk, Knowledge, Publisher
 from cloud_sync.registry.registry import Registry
 from cloud_sync.trust import TrustedRepository
@@ -302,3 +304,27 @@ def _killed(tmp_path: Path, at: int) -> bool:
                 again.publish(folder, "canary", [])
         assert registry.subject("channel:canary").models == {"parts": "1.0.0"}
     return killed
+
+
+def evaluated_bundle(folder, version, hits):
+    """A packed folder with an evaluation."""
+    weights = f"{version} {'w' * 5000}".encode()
+    bundle(folder, version=version, weights=weights)
+    files = {"model.tflite": manifest.file_sha256(folder / "model.tflite")}
+    (folder / "evaluation.json").write_bytes(encoded(report({"accuracy": hits}, files=files)))
+    manifest.write(folder, manifest.describe(folder, "parts", version))
+    return folder
+
+
+def test_a_publisher_learns_before_any_upload_that_a_version_is_worse(site, url, publisher, tmp_path):
+    """What it compares with is what the owners signed; with a reason it is published, and the reason is signed with it."""
+    publisher().publish(evaluated_bundle(tmp_path / "b1", "1.0.0", "1" * 60), "stable", [])
+    worse = evaluated_bundle(tmp_path / "b2", "1.1.0", "0" * 20 + "1" * 40)
+    with pytest.raises(GateRefused, match=r"significantly worse than that of parts 1\.0\.0"):
+        publisher().publish(worse, "stable", [])
+    assert not site.registry.blobs.has(manifest.file_sha256(worse / "model.tflite"))
+
+    done = publisher().publish(worse, "stable", [], unsafe_publish_worse="lamps were changed")
+    assert len(done.refused) == 1
+    _, target = seen(url, tmp_path / "trusted", version="1.1.0")
+    assert target.custom["unsafe_publish_worse"] == "lamps were changed"

@@ -72,9 +72,13 @@ class Owner:
         return metadata.to_bytes()
 
 
-def add_target(targets: Targets, manifest: bytes, model: str, version: str, release: int, hardware=()) -> None:
+def add_target(
+    targets: Targets, manifest: bytes, model: str, version: str, release: int, hardware=(), unsafe=None
+) -> None:
     path = layout.manifest_target(model, version)
     custom = {"release": release, "hardware": list(hardware), "published_at": "2026-12-01T06:00:00Z"}
+    if unsafe is not None:
+        custom["unsafe_publish_worse"] = unsafe
     digest = hashlib.sha256(manifest).hexdigest()
     targets.targets[path] = TargetFile(len(manifest), {"sha256": digest}, path, {"custom": custom})
 
@@ -133,6 +137,7 @@ class Site:
         channel=None,
         hardware=(),
         min_release=None,
+        unsafe=None,
     ) -> PublishRequest:
         """A version whose files are uploaded."""
         for data in files.values():
@@ -140,7 +145,7 @@ class Site:
         manifest = manifest_of(model, version, files)
 
         def change(targets: Targets) -> None:
-            add_target(targets, manifest, model, version, release, hardware)
+            add_target(targets, manifest, model, version, release, hardware, unsafe)
             if min_release is not None:
                 targets.unrecognized_fields["x-lineside"] = {"min_release": min_release}
 

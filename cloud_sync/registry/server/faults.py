@@ -30,6 +30,7 @@ _STATUS_OF_CODE: Final = {
     "already-there": 409,
     "conflict": 409,
     "blobs-missing": 409,
+    "worse-refused": 409,
     "upload-offset": 409,
     "request-too-large": 413,
     "rate-limited": 429,
