@@ -68,8 +68,27 @@ def render(answer: dict[str, Any]) -> str:
             [(name, *_version(m)) for name, m in answer["models"].items()],
             head=("model", "state", "version", "digest", "reason"),
         ),
+        *_drift(answer.get("drift", {})),
     ]
     return "\n".join(lines)
+
+
+def _drift(drifts: dict[str, Any]) -> list[str]:
+    """Each statistic that is compared with the reference of its model; nothing where none is."""
+    rows = [
+        (
+            name,
+            statistic,
+            s["state"],
+            s["windows"],
+            *("-" if s[key] is None else f"{s[key]:.2f}" for key in ("psi", "psi_limit", "ks", "ks_limit")),
+            s["since"][:19].replace("T", " "),
+        )
+        for name, drift in drifts.items()
+        for statistic, s in drift["statistics"].items()
+    ]
+    head = ("pipeline", "drift of", "state", "windows", "PSI", "limit", "KS", "limit", "since (UTC)")
+    return ["", output.table(rows, head=head)] if rows else []
 
 
 def _state(pipeline: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from agent.commands.settings import CommandsSettings
 from agent.config import sample
 from agent.config.fields import fields_of
 from agent.config.settings import DeviceSettings, LogSettings
+from agent.drift.settings import DriftSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
@@ -49,6 +50,7 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("pipelines.<name>", PipelineSettings),
     ("pipelines.<name>.smoothing", SmoothingSettings),
     ("pipelines.<name>.bounds", BoundsSettings),
+    ("pipelines.<name>.drift", DriftSettings),
     ("commands", CommandsSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -98,6 +97,8 @@ def psi_limit(window: float, reference: float, bins: int, chance: float) -> floa
         bins: Of the histogram.
         chance: See above.
     """
+    from statistics import NormalDist  # noqa: PLC0415 - 10 ms and a megabyte that no start needs
+
     degrees = bins - 1
     if degrees < 1:
         return math.inf
