@@ -96,6 +96,11 @@ class DriftDesk:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
+    @property
+    def waiting(self) -> int:
+        """Frames that wait to be looked at."""
+        return len(self._box)
+
     def drifting(self, pipeline: str) -> bool:
         """Whether what this pipeline sees is not what its model was evaluated on, as far as that is known."""
         told = self._states.get(pipeline)
@@ -106,14 +111,18 @@ class DriftDesk:
         return self._states.copy()
 
     def _run(self) -> None:
-        while True:
-            try:
-                job = self._box.get(_POLL_S)
-            except Closed:
-                return
-            if job is not None:
-                self._look(*job)
-                del job  # some megabytes, and the next one may be long in coming
+        while self.look(_POLL_S):
+            pass
+
+    def look(self, timeout_s: float) -> bool:
+        """Wait for a frame and look at it; False when there will be none any more. What the thread does; without it, a test."""
+        try:
+            job = self._box.get(timeout_s)
+        except Closed:
+            return False
+        if job is not None:
+            self._look(*job)
+        return True
 
     def _look(self, observer: DriftObserver, frame: Frame, prediction: Prediction, at_s: float) -> None:
         name, digest = observer.pipeline, prediction.model.digest
