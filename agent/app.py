@@ -27,16 +27,15 @@ from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
 from agent.core.supervision import Supervised
 from agent.core.times import new_id
 from agent.core.topics import Topics
-from agent.drift.desk import DriftDesk
 from agent.jobs import Jobs
 from agent.lock import StateLock
 from agent.memory import forget_free
-from agent.models.reference import reference_of_model
 from agent.models.shelf import ModelShelf
 from agent.models.stored import store_in, told
 from agent.models.trial import Prover
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
+from agent.observing import Lookers
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
 from agent.pipeline.picture import jpeg
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
     from agent.core.incoming import Incoming
     from agent.core.messages import AgentState, ModelVersion
-    from agent.core.reference import Reference
     from agent.core.supervision import Plan
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
@@ -137,7 +135,9 @@ class App:
             once=once,
             patience=_patience(settings),
         )
-        self._drift = self._watch_drift()
+        self._lookers = Lookers(
+            settings, self._pipelines, self._reporter, session=self._session, store=self._store, jpeg=jpeg
+        )
         self._sync = self._make_sync(prover)
         self._desk = make_desk(
             settings.commands,
@@ -169,29 +169,6 @@ class App:
                 **SyncDesk(self._sync, self._model_states).answers(),
             },
         )
-
-    def _watch_drift(self) -> DriftDesk:
-        """Looks at what the pipelines see."""
-        pipelines = self._settings.pipelines
-        drift = DriftDesk(
-            {name: (p.drift, p.seen) for name, p in pipelines.items() if p.drift.statistics},
-            device=self._settings.device.id,
-            session=self._session,
-            active=self._active_digest,
-            find=self._reference_of,
-            tell=self._reporter.drift,
-        )
-        for name, observer in drift.observers.items():
-            self._pipelines[name].observers.add(observer)
-        return drift
-
-    def _active_digest(self, pipeline: str) -> str | None:
-        """Of the model that is said to be active there."""
-        state = self._reporter.models().get(self._settings.pipelines[pipeline].model)
-        return None if state is None or state.active is None else state.active.digest
-
-    def _reference_of(self, pipeline: str, digest: str) -> Reference | None:
-        return reference_of_model(self._settings.models[self._settings.pipelines[pipeline].model], digest, self._store)
 
     def _make_sync(self, prover: Prover) -> SyncJob | None:
         """What brings new versions, where they may come."""
@@ -315,7 +292,7 @@ class App:
     def _settle(self) -> None:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
-        self._drift.start()
+        self._lookers.start()
         if self._sync is not None and not self._once:
             self._sync.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
@@ -343,7 +320,6 @@ class App:
         self._service.stopping(grace_s)
         self._jobs.close()
         self._desk.close()
-        self._drift.close()
         if self._sync is not None:
             self._sync.stop()
         for source in self._sources.values():
@@ -353,6 +329,7 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        self._lookers.close()
         if self._sync is not None:
             self._sync.close()
         self._report_health()
@@ -430,7 +407,10 @@ class App:
 
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
-        return self._reporter.snapshot(self._pipelines, self._sources) | {"pid": os.getpid()}
+        return self._reporter.snapshot(self._pipelines, self._sources) | {
+            "samples": self._lookers.samples(),
+            "pid": os.getpid(),
+        }
 
 
 def _patience(settings: AgentSettings) -> Patience:

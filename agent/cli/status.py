@@ -37,6 +37,7 @@ def render(answer: dict[str, Any]) -> str:
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
         *_commands(answer["commands"]),
         _spool(answer["spool"]),
+        *_samples(answer.get("samples", {})),
         "",
         output.table(
             [
@@ -114,6 +115,17 @@ def _spool(spool: dict[str, Any]) -> str:
     if not spool["durable"]:
         text += "; in memory only, as the disk takes nothing"
     return text + (f"; {spool['quarantined']} in quarantine: lineside spool list" if spool["quarantined"] else "")
+
+
+def _samples(samples: dict[str, Any]) -> list[str]:
+    """A line, if any pipeline keeps some."""
+    if not samples:
+        return []
+    skipped = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in samples["skipped"].items())
+    kept = output.counted(samples["kept"], "sample")
+    return [
+        f"samples  {kept} kept, {samples['size_bytes'] / 1e6:.1f} MB" + (f"; skipped: {skipped}" if skipped else "")
+    ]
 
 
 def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:

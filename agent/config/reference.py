@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.capture.settings import CaptureSettings, SamplesSettings
 from agent.commands.settings import CommandsSettings
 from agent.config import sample
 from agent.config.fields import fields_of
@@ -51,11 +52,13 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("pipelines.<name>.smoothing", SmoothingSettings),
     ("pipelines.<name>.bounds", BoundsSettings),
     ("pipelines.<name>.drift", DriftSettings),
+    ("pipelines.<name>.capture", CaptureSettings),
     ("commands", CommandsSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),
     ("limits", LimitsSettings),
     ("spool", SpoolSettings),
+    ("samples", SamplesSettings),
     ("sync", SyncSettings),
     ("log", LogSettings),
 )
@@ -134,6 +137,7 @@ def _sample() -> str:
         sample.table("commands", CommandsSettings),
         sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
+        sample.table("samples", SamplesSettings),
         sample.table("log", LogSettings),
     ]
     return (
