@@ -63,6 +63,7 @@ class Capture:
         state_dir: Path,
         jpeg: Callable[[npt.NDArray[np.uint8]], bytes],
         on_fault: Callable[[str | None], None] = lambda _: None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Store.
 
@@ -72,8 +73,10 @@ class Capture:
             state_dir: Of the agent.
             jpeg: Encodes pixels, [height, width, 3] BGR or [height, width] gray.
             on_fault: See `agent.capture.keeper.Keeper`.
+            now_s: Monotonic.
         """
-        self.keeper = Keeper(state_dir, settings, on_fault)
+        self._now_s = now_s
+        self.keeper = Keeper(state_dir, settings, on_fault, now_s)
         self.recent = Recent(settings.recent_bytes)
         self._lines = dict(lines)
         self._jpeg = jpeg
@@ -139,7 +142,7 @@ class Capture:
             self._box.put(_Job(frame, prediction, due, extra), 0)
 
     def _is_due(self, line: Line, prediction: Prediction, reason: Reason) -> bool:
-        now_s, key = time.monotonic(), (prediction.pipeline, reason)
+        now_s, key = self._now_s(), (prediction.pipeline, reason)
         if now_s < self._due_s.get(key, 0.0):
             return False
         self._due_s[key] = now_s + line.settings.every_s
@@ -175,7 +178,7 @@ class Capture:
         remember = "feedback" in settings.reasons and prediction.decision in NOT_ACCEPTED
         if not (keep or remember):
             return
-        picture = Picture(self._jpeg(pixels), *pixels.shape[:2], likeness)
+        picture = Picture(self._jpeg(pixels), pixels.shape[0], pixels.shape[1], likeness)
         if keep:
             self.keeper.keep(prediction, picture, job.reasons, **job.extra)
         if remember:

@@ -32,7 +32,7 @@ log = logging.getLogger("lineside.capture")
 _COMPARED: Final = 64
 """Samples of a pipeline that a new one is compared with."""
 _OF_DELIVERY: Final = ("published_at", "historical", "event_seq")
-_REST_S: Final = 5.0
+REST_S: Final = 5.0
 """After a disk error nothing is written for so long: a disk that fails slowly must not fill the thread with waiting."""
 
 
@@ -45,7 +45,11 @@ class Keeper:
     """
 
     def __init__(
-        self, state_dir: Path, settings: SamplesSettings, on_fault: Callable[[str | None], None] = lambda _: None
+        self,
+        state_dir: Path,
+        settings: SamplesSettings,
+        on_fault: Callable[[str | None], None] = lambda _: None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Store.
 
@@ -53,7 +57,9 @@ class Keeper:
             state_dir: Of the agent; samples lie in a folder below it.
             settings: Bounds.
             on_fault: Called with a sentence when the disk takes nothing, and with None when it does again.
+            now_s: Monotonic.
         """
+        self._now_s = now_s
         self.skipped: Counter[str] = Counter()
         self.index: dict[str, Kept] = {}
         self._settings = settings
@@ -92,7 +98,7 @@ class Keeper:
         Returns:
             Whether it is kept; why not is counted.
         """
-        if time.monotonic() < self._rest_until_s:
+        if self._now_s() < self._rest_until_s:
             self.skipped["disk_error"] += 1
             return False
         try:
@@ -114,7 +120,8 @@ class Keeper:
             return False
         least = min_difference * BITS
         alike = any(differing_bits(likeness, other) < least for other in self._likenesses[prediction.pipeline])
-        self.skipped["duplicate"] += alike
+        if alike:
+            self.skipped["duplicate"] += 1
         return alike
 
     def label(self, id_: str, label: str) -> bool:
@@ -194,7 +201,7 @@ class Keeper:
 
     def _failed(self, error: OSError) -> None:
         self.skipped["disk_error"] += 1
-        self._rest_until_s = time.monotonic() + _REST_S
+        self._rest_until_s = self._now_s() + REST_S
         sentence = f"no sample can be kept in {self._folder.root}: {error.strerror or error}"
         if sentence != self._fault:
             self._fault = sentence

@@ -28,7 +28,9 @@ def result_of(pixels):
     """A model that is the surer of `bright` the brighter a picture is."""
     score = float(pixels.mean()) / 255
     return results.Classification(
-        label="dark", score=1 - score, top=[results.Scored(label="dark", score=1 - score), results.Scored(label=LABEL, score=score)]
+        label="dark",
+        score=1 - score,
+        top=[results.Scored(label="dark", score=1 - score), results.Scored(label=LABEL, score=score)],
     )
 
 

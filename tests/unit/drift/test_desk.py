@@ -12,6 +12,7 @@ from agent.drift.settings import DriftSettings
 from agent.models.placement import Region
 
 KNOWN = reference()
+EVERYTHING = Region()
 
 
 class Told:
@@ -27,11 +28,17 @@ class Told:
 class Watching:
     """A desk over one pipeline, and the frames that its test shows to it one after the other."""
 
-    def __init__(self, find=lambda *_: KNOWN, *, active=lambda _: "sha256:0", region=Region(), **settings) -> None:
+    def __init__(self, find=lambda *_: KNOWN, *, active=lambda _: "sha256:0", region=EVERYTHING, **settings) -> None:
         self.told = Told()
         line = DriftSettings(every_s=0, window=50, **settings), region
         self.desk = DriftDesk(
-            {"p": line}, device="d", session="s", active=active, find=find, tell=self.told.drifts.append, on_strange=self.told.frame
+            {"p": line},
+            device="d",
+            session="s",
+            active=active,
+            find=find,
+            tell=self.told.drifts.append,
+            on_strange=self.told.frame,
         )
         self.index = 0
 
