@@ -90,7 +90,7 @@ def test_show_gives_all_that_is_known_and_where_the_picture_lies(device):
 @pytest.mark.parametrize("name", ["0193", "nothing"])
 def test_show_asks_for_one_sample(device, name):
     """Neither for several nor for none."""
-    with pytest.raises(BadData, match="samples? of"):
+    with pytest.raises(BadData, match=r"samples? of"):
         run(device, "show", name)
 
 
