@@ -236,6 +236,7 @@ class App:
             self._desk.start()
         self._publisher.start()
         self._open_control()
+        self._lookers.start()
         for pipeline in self._pipelines.values():
             pipeline.start()
         until_s = time.monotonic() + FIRST_CONNECTION_S
@@ -292,7 +293,7 @@ class App:
     def _settle(self) -> None:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
-        self._lookers.start()
+        self._lookers.settle()
         if self._sync is not None and not self._once:
             self._sync.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
