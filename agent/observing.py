@@ -41,6 +41,7 @@ class Lookers:
         session: str,
         store: ModelStore | None,
         jpeg: Callable[[npt.NDArray[np.uint8]], bytes],
+        on_blame: Callable[[str, str | None], None] = lambda _pipeline, _sentence: None,
     ) -> None:
         """Store.
 
@@ -51,7 +52,9 @@ class Lookers:
             session: Of this start of the agent.
             store: Holds the models that came from a registry.
             jpeg: Encodes pixels.
+            on_blame: See `agent.drift.desk.DriftDesk`.
         """
+        self._on_blame = on_blame
         self._settings, self._pipelines, self._reporter = settings, pipelines, reporter
         self._session, self._store, self._jpeg = session, store, jpeg
         self._capture: Capture | None = None
@@ -97,6 +100,7 @@ class Lookers:
             find=self._reference,
             tell=self._reporter.drift,
             on_strange=self._strange,
+            on_blame=self._on_blame,
         )
         for name, observer in self._drift.observers.items():
             self._pipelines[name].observers.add(observer)
@@ -118,9 +122,9 @@ class Lookers:
         if self._capture is not None:
             self._capture.disagreed(pair, frame)
 
-    def feedback(self, prediction_id: str, label: str) -> bool:
-        """What a person says a frame shows; whether its picture is there to go with it."""
-        return self._capture is not None and self._capture.feedback(prediction_id, label)
+    def feedback(self, prediction_id: str, label: str | None, *, right: bool = False) -> bool:
+        """What a person says of a prediction; whether its picture is there to go with it. See `agent.capture.capture.Capture`."""
+        return self._capture is not None and self._capture.feedback(prediction_id, label, right=right)
 
     def samples(self) -> dict[str, Any]:
         """For `lineside status`: what is kept, and what was not; empty where nothing is to be kept."""

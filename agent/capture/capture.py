@@ -18,6 +18,7 @@ from agent.capture.observer import NOT_ACCEPTED, CaptureObserver
 from agent.capture.recent import Picture, Recent
 from agent.core.likeness import likeness_hash
 from agent.core.mailbox import Closed, Mailbox
+from agent.core.results import label_of
 from agent.models.placement import Size
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ log = logging.getLogger("lineside.capture")
 
 _WAITING: Final = 4
 """Frames that wait for the thread; each may hold some megabytes."""
-_LABELS: Final = 1000
+_WORDS: Final = 1000
 """Words of operators that wait for the disk."""
 _POLL_S: Final = 0.5
 
@@ -81,7 +82,7 @@ class Capture:
         self._lines = dict(lines)
         self._jpeg = jpeg
         self._box = Mailbox[_Job](_WAITING, "drop_oldest")
-        self._labels: deque[tuple[str, str]] = deque(maxlen=_LABELS)
+        self._words: deque[tuple[str, str | None, bool]] = deque(maxlen=_WORDS)
         self._due_s: dict[tuple[str, str], float] = {}
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -109,15 +110,20 @@ class Capture:
         """No sample of the evaluation looked like this frame."""
         self.offer(frame, prediction, ["drift"], strange=values)
 
-    def feedback(self, prediction_id: str, label: str) -> bool:
-        """What a person says a frame shows.
+    def feedback(self, prediction_id: str, label: str | None, *, right: bool = False) -> bool:
+        """What a person says of a prediction.
+
+        Args:
+            prediction_id: Which.
+            label: What the frame shows; None where that was not said.
+            right: The prediction was right, so its own label is what the frame shows.
 
         Returns:
-            Whether its picture is there: kept, or still remembered. Only then is it worth the wait.
+            Whether its picture is there: kept, or still remembered.
         """
         known = prediction_id in self.keeper.index or self.recent.picture(prediction_id) is not None
         if known:
-            self._labels.append((prediction_id, label))
+            self._words.append((prediction_id, label, right))
         return known
 
     def counts(self) -> dict[str, Any]:
@@ -159,9 +165,9 @@ class Capture:
             job = self._box.get(timeout_s)
             if job is not None:
                 self._keep(job)
-            self._take_labels()
+            self._take_words()
         except Closed:
-            self._take_labels()
+            self._take_words()
             return False
         except Exception:  # the boundary of a thread that goes on: a frame may hold anything
             if not self._failed:
@@ -184,8 +190,9 @@ class Capture:
         if remember:
             self.recent.put(prediction, picture)
 
-    def _take_labels(self) -> None:
-        while self._labels:
-            id_, label = self._labels.popleft()
-            if not self.keeper.label(id_, label) and (found := self.recent.picture(id_)) is not None:
-                self.keeper.keep(*found, ["feedback"], label=label)
+    def _take_words(self) -> None:
+        while self._words:
+            id_, label, right = self._words.popleft()
+            if not self.keeper.label(id_, label, right=right) and (found := self.recent.picture(id_)) is not None:
+                own = label_of(found[0].result) if right else None
+                self.keeper.keep(*found, ["feedback"], label=label or own)

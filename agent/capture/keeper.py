@@ -124,11 +124,17 @@ class Keeper:
             self.skipped["duplicate"] += 1
         return alike
 
-    def label(self, id_: str, label: str) -> bool:
-        """Write what a person said of a kept sample into it; False if it is not kept."""
+    def label(self, id_: str, label: str | None, *, right: bool = False) -> bool:
+        """Write what a person said of a kept sample into it; False if it is not kept. See `Capture.feedback`."""
         kept = self.index.get(id_)
+        if kept is None:
+            return False
         try:
-            return kept is not None and self._add(kept, ["feedback"], {"label": label})
+            own = _own_label(self._folder.read(kept)) if right else None
+            said = {} if (label or own) is None else {"label": label or own}
+            return self._add(kept, ["feedback"], said)
+        except (BadData, FileNotFoundError):  # a command removed it
+            return False
         except OSError as error:
             self._failed(error)
             return False
@@ -207,6 +213,13 @@ class Keeper:
             self._fault = sentence
             log.error("%s", sentence, extra={"hint": "is the disk full or read-only? df; dmesg"})
             self._on_fault(sentence)
+
+
+def _own_label(sample: Sample) -> str | None:
+    """What the model saw, where its kind of result has one label."""
+    result = (sample.prediction or {}).get("result") or {}
+    label = result.get("label")
+    return label if isinstance(label, str) else None
 
 
 def _ranked(reasons: Collection[Reason]) -> list[Reason]:

@@ -62,6 +62,7 @@ class DriftDesk:
         find: Callable[[str, str], Reference | None],
         tell: Callable[[Drift], None],
         on_strange: Callable[[Frame, Prediction, dict[str, float]], None] = lambda _frame, _prediction, _values: None,
+        on_blame: Callable[[str, str | None], None] = lambda _pipeline, _sentence: None,
     ) -> None:
         """Store.
 
@@ -73,7 +74,9 @@ class DriftDesk:
             find: Gives the reference of a model, by pipeline and digest; see `agent.drift.line.Line`.
             tell: Called for each message, in the desk's thread.
             on_strange: Called for a frame with statistics that no sample of the reference had, in the desk's thread.
+            on_blame: Called with a pipeline and, where it is its model that drifts (`Line.blames_model`), a sentence; None when it does not.
         """
+        self._on_blame = on_blame
         self._device, self._session = device, session
         self._active, self._tell, self._on_strange = active, tell, on_strange
         self._box = Mailbox[Job](max(1, len(lines)), "drop_oldest")
@@ -151,3 +154,4 @@ class DriftDesk:
             fields = {"pipeline": name, "state": drift.state, "model": drift.model}
             log.log(level, "pipeline %s: %s", name, sentence(drift), extra=fields)
         self._tell(drift)
+        self._on_blame(name, sentence(drift) if line.blames_model else None)

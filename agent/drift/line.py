@@ -39,6 +39,7 @@ class Line:
         reason: Why there is no reference.
         digest: Of the model that is watched; None before its first prediction.
         watched: By the name of the statistic.
+        was_quiet: The score of the model before this one was judged here and did not drift.
     """
 
     def __init__(self, settings: DriftSettings, region: Region, find: Callable[[str], Reference | None]) -> None:
@@ -54,6 +55,7 @@ class Line:
         self.reason: str | None = "no prediction yet"
         self.digest: str | None = None
         self.watched: dict[str, Watched] = {}
+        self.was_quiet = False
         self._rule: Rule = settings.rule
         self._wanted = settings.statistics
         self._region = region
@@ -62,6 +64,8 @@ class Line:
 
     def begin(self, digest: str) -> None:
         """Another model works from here on: everything is compared with its reference, and begins anew."""
+        before = self.watched.get("score")
+        self.was_quiet = before is not None and before.series.judged > 0 and not before.series.drifting
         self.digest, self._reference, self.watched = digest, None, {}
         try:
             self._reference = self._find(digest)
@@ -76,6 +80,15 @@ class Line:
             if not self.watched:
                 self.reason = f"its reference.json has none of {', '.join(self._wanted)}"
         self._set("ok" if self.watched else "no_reference")
+
+    @property
+    def blames_model(self) -> bool:
+        """Whether its score drifts, the pictures do not, and the score of the model before it did not on the same line.
+
+        Without the last, a line that makes fewer bad parts than the evaluation set has would be held against every new version.
+        """
+        drifting = {name for name, watched in self.watched.items() if watched.series.drifting}
+        return self.was_quiet and drifting == {"score"}
 
     def take(self, frame: Frame, prediction: Prediction, at_s: float) -> tuple[bool, dict[str, float]]:
         """One frame.

@@ -150,6 +150,27 @@ def test_an_operators_word_finds_a_rejected_part_that_was_not_kept(tmp_path):
     assert line.kept == {1: ["feedback"]}
 
 
+def test_a_prediction_that_was_right_gives_its_own_label(tmp_path):
+    """Kept before, or only remembered."""
+    line = Keeping(tmp_path, "random", "feedback", random_share=0)
+    remembered = line.see(1, score=0.9, decision="reject")
+    line.capture.feedback(remembered.id, None, right=True)
+    line.capture.work(0)
+    line.capture.feedback(remembered.id, None, right=True)
+    line.capture.work(0)
+
+    assert [sample.label for sample in line.folder.samples()] == ["bright"]
+
+
+def test_a_word_without_a_label_keeps_the_sample_and_labels_nothing(tmp_path):
+    """Wrong is all that was said."""
+    line = Keeping(tmp_path, "feedback")
+    line.capture.feedback(line.see(1, score=0.9, decision="reject").id, None)
+    line.capture.work(0)
+
+    assert [(sample.label, sample.reasons) for sample in line.folder.samples()] == [(None, ["feedback"])]
+
+
 def test_an_operators_word_on_a_picture_that_is_gone_says_so(tmp_path):
     """The word still counts elsewhere."""
     line = Keeping(tmp_path, "feedback", samples={"recent_bytes": 1})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drifting import frame_of, part, prediction_of, reference
+from drifting import frame_of, part, prediction_of, reference, result_of
 
 from agent.core.errors import BadData
 from agent.drift.desk import DriftDesk
@@ -19,7 +19,10 @@ class Told:
     """Keeps what the desk tells."""
 
     def __init__(self) -> None:
-        self.drifts, self.strange = [], []
+        self.drifts, self.strange, self.blames = [], [], []
+
+    def blame(self, _pipeline, sentence) -> None:
+        self.blames.append(sentence)
 
     def frame(self, _frame, prediction, values) -> None:
         self.strange.append((prediction.seq, values))
@@ -39,6 +42,7 @@ class Watching:
             find=find,
             tell=self.told.drifts.append,
             on_strange=self.told.frame,
+            on_blame=self.told.blame,
         )
         self.index = 0
 
@@ -48,12 +52,16 @@ class Watching:
     def __exit__(self, *_) -> None:
         self.desk.close()
 
-    def show(self, count, *, digest="sha256:0", make=part) -> None:
+    def show(self, count, *, digest="sha256:0", make=part, result=result_of) -> None:
         """So many frames, none of which may get lost: each is looked at before the next comes."""
         for _ in range(count):
             pixels = make(self.index)
             observer = self.desk.observers["p"]
-            observer.seen(frame_of(pixels, self.index), prediction_of(pixels, self.index, digest=digest), None)
+            observer.seen(
+                frame_of(pixels, self.index),
+                prediction_of(pixels, self.index, digest=digest, result=result(pixels)),
+                None,
+            )
             self.desk.look(0)
             self.index += 1
 
@@ -122,6 +130,37 @@ def test_a_new_model_begins_anew_with_its_own_reference():
         line.show(1, digest="sha256:1")
         assert (line.told.drifts[-1].state, line.told.drifts[-1].model) == ("no_reference", "sha256:1")
         assert not line.desk.drifting("p")
+
+
+def scored_by(gain):
+    """A model whose score is so much of what it was, on the same pictures."""
+
+    def result(pixels):
+        found = result_of(pixels)
+        found.top[1].score *= gain
+        return found
+
+    return result
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "make", "blamed"),
+    [
+        (1.0, 0.5, part, True),
+        (0.5, 0.5, part, False),
+        (1.0, 1.0, part, False),
+        (1.0, 1.0, lambda k: part(k, gain=0.5), False),
+    ],
+    ids=["only the new model", "both models", "neither", "the light"],
+)
+def test_a_model_is_blamed_for_a_score_that_drifts_with_it_alone(before, after, make, blamed):
+    """Not for the light, and not for a line that was never like the evaluation."""
+    active = ["sha256:0"]
+    with Watching(active=lambda _: active[0]) as line:
+        line.show(200, result=scored_by(before))
+        active[0] = "sha256:1"
+        line.show(300, digest="sha256:1", result=scored_by(after), make=make)
+        assert (line.told.blames[-1] is not None) is blamed
 
 
 def test_what_a_canary_decides_is_not_counted():
