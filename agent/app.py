@@ -35,6 +35,7 @@ from agent.models.stored import store_in, told
 from agent.models.trial import Prover
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
+from agent.observing import Lookers
 from agent.pipeline.demand import PipelineDemand
 from agent.pipeline.inspector import Identity
 from agent.pipeline.picture import jpeg
@@ -134,6 +135,9 @@ class App:
             once=once,
             patience=_patience(settings),
         )
+        self._lookers = Lookers(
+            settings, self._pipelines, self._reporter, session=self._session, store=self._store, jpeg=jpeg
+        )
         self._sync = self._make_sync(prover)
         self._desk = make_desk(
             settings.commands,
@@ -232,6 +236,7 @@ class App:
             self._desk.start()
         self._publisher.start()
         self._open_control()
+        self._lookers.start()
         for pipeline in self._pipelines.values():
             pipeline.start()
         until_s = time.monotonic() + FIRST_CONNECTION_S
@@ -288,6 +293,7 @@ class App:
     def _settle(self) -> None:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
+        self._lookers.settle()
         if self._sync is not None and not self._once:
             self._sync.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
@@ -324,6 +330,7 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        self._lookers.close()
         if self._sync is not None:
             self._sync.close()
         self._report_health()
@@ -401,7 +408,10 @@ class App:
 
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
-        return self._reporter.snapshot(self._pipelines, self._sources) | {"pid": os.getpid()}
+        return self._reporter.snapshot(self._pipelines, self._sources) | {
+            "samples": self._lookers.samples(),
+            "pid": os.getpid(),
+        }
 
 
 def _patience(settings: AgentSettings) -> Patience:

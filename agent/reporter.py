@@ -11,13 +11,14 @@ from agent import __version__
 from agent.core.health import Reasons
 from agent.core.messages import Health, ModelState, PipelineHealth, SourceState, SpoolHealth, Status
 from agent.core.times import now_text
+from agent.drift.telling import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.core.findings import Finding
-    from agent.core.messages import AgentState, ModelVersion, SourceStateName
+    from agent.core.messages import AgentState, Drift, ModelVersion, SourceStateName
     from agent.core.supervision import Plan
     from agent.core.topics import Topics
     from agent.mqtt.publisher import LinkState, Publisher
@@ -67,6 +68,7 @@ class Reporter:
         self._sources: dict[str, SourceState] = {}
         self._models: dict[str, ModelState] = {}
         self._candidates: dict[str, ModelVersion | None] = {}
+        self._drifts: dict[str, Drift] = {}
         self.reasons = Reasons(self._health_changed)
         self.notes = Reasons(self._health_changed)
         self.commands: Callable[[], dict[str, int]] = dict
@@ -174,6 +176,14 @@ class Reporter:
             self.reasons.set(f"pipeline/{runner.name}", f"pipeline {runner.name} {runner.state}: {runner.fault}")
         else:
             self.reasons.clear(f"pipeline/{runner.name}")
+
+    def drift(self, drift: Drift) -> None:
+        """What a pipeline sees was compared with its reference. Drift makes the agent degraded: nobody knows how good its verdicts are now."""
+        name = drift.pipeline
+        self._drifts[name] = drift
+        self._publisher.announce(self._topics.drift(name), drift)
+        drifting = drift.state == "drifting"
+        self.reasons.tell(f"drift/{name}", f"pipeline {name} drifts: {sentence(drift)}" if drifting else None)
 
     def link(self, link: LinkState) -> None:
         """The connection to the broker changed: being away is no fault of the agent, being refused or replaced is.
@@ -289,6 +299,7 @@ class Reporter:
             },
             "commands": self.commands(),
             "models": {name: asdict(state) for name, state in self._models.copy().items()},
+            "drift": {name: asdict(drift) for name, drift in self._drifts.copy().items()},
         }
 
     def _uptime_s(self) -> float:

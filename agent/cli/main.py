@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from agent.cli import bench, check, demo, doctor, init, model, output, registry, run, spool, status, sync, tap
+from agent.cli import bench, check, demo, doctor, init, model, output, registry, run, samples, spool, status, sync, tap
 
 app = typer.Typer(
     name="lineside",
@@ -17,6 +17,7 @@ for command in (demo.demo, init.init, check.check, run.run, status.status, docto
     app.command()(command)
 app.add_typer(model.app, name="model")
 app.add_typer(spool.app, name="spool")
+app.add_typer(samples.app, name="samples")
 app.add_typer(registry.app, name="registry")
 app.add_typer(sync.app, name="sync")
 

@@ -37,6 +37,7 @@ def render(answer: dict[str, Any]) -> str:
         f"mqtt  {mqtt['state']}, {mqtt['sentence']}; {mqtt['queued']} queued, {sum(mqtt['dropped'].values())} dropped",
         *_commands(answer["commands"]),
         _spool(answer["spool"]),
+        *_samples(answer.get("samples", {})),
         "",
         output.table(
             [
@@ -68,8 +69,27 @@ def render(answer: dict[str, Any]) -> str:
             [(name, *_version(m)) for name, m in answer["models"].items()],
             head=("model", "state", "version", "digest", "reason"),
         ),
+        *_drift(answer.get("drift", {})),
     ]
     return "\n".join(lines)
+
+
+def _drift(drifts: dict[str, Any]) -> list[str]:
+    """Each statistic that is compared with the reference of its model; nothing where none is."""
+    rows = [
+        (
+            name,
+            statistic,
+            s["state"],
+            s["windows"],
+            *("-" if s[key] is None else f"{s[key]:.2f}" for key in ("psi", "psi_limit", "ks", "ks_limit")),
+            s["since"][:19].replace("T", " "),
+        )
+        for name, drift in drifts.items()
+        for statistic, s in drift["statistics"].items()
+    ]
+    head = ("pipeline", "drift of", "state", "windows", "PSI", "limit", "KS", "limit", "since (UTC)")
+    return ["", output.table(rows, head=head)] if rows else []
 
 
 def _state(pipeline: dict[str, Any]) -> str:
@@ -95,6 +115,17 @@ def _spool(spool: dict[str, Any]) -> str:
     if not spool["durable"]:
         text += "; in memory only, as the disk takes nothing"
     return text + (f"; {spool['quarantined']} in quarantine: lineside spool list" if spool["quarantined"] else "")
+
+
+def _samples(samples: dict[str, Any]) -> list[str]:
+    """A line, if any pipeline keeps some."""
+    if not samples:
+        return []
+    skipped = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in samples["skipped"].items())
+    kept = output.counted(samples["kept"], "sample")
+    return [
+        f"samples  {kept} kept, {samples['size_bytes'] / 1e6:.1f} MB" + (f"; skipped: {skipped}" if skipped else "")
+    ]
 
 
 def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.capture.settings import CaptureSettings, SamplesSettings
 from agent.commands.settings import CommandsSettings
 from agent.config import sample
 from agent.config.fields import fields_of
 from agent.config.settings import DeviceSettings, LogSettings
+from agent.drift.settings import DriftSettings
 from agent.generated import keep
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
@@ -50,11 +52,14 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ("pipelines.<name>", PipelineSettings),
     ("pipelines.<name>.smoothing", SmoothingSettings),
     ("pipelines.<name>.bounds", BoundsSettings),
+    ("pipelines.<name>.drift", DriftSettings),
+    ("pipelines.<name>.capture", CaptureSettings),
     ("commands", CommandsSettings),
     ("runtime", RuntimeSettings),
     ("[runtime.delegates]", DelegateSettings),
     ("limits", LimitsSettings),
     ("spool", SpoolSettings),
+    ("samples", SamplesSettings),
     ("sync", SyncSettings),
     ("log", LogSettings),
 )
@@ -146,6 +151,7 @@ def _sample() -> str:
         sample.table("commands", CommandsSettings),
         sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
+        sample.table("samples", SamplesSettings),
         sample.table("log", LogSettings),
     ]
     return (

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from agent.capture.settings import SamplesSettings
 from agent.commands.settings import CommandsSettings
 from agent.core.names import is_name, to_name
 from agent.core.supervision import Limits
@@ -86,6 +87,7 @@ class AgentSettings(Strict):
     runtime: RuntimeSettings = RuntimeSettings()
     log: LogSettings = LogSettings()
     spool: SpoolSettings = SpoolSettings()
+    samples: SamplesSettings = SamplesSettings()
     sync: SyncSettings = SyncSettings()
     commands: CommandsSettings = CommandsSettings()
     limits: LimitsSettings = LimitsSettings()

@@ -36,6 +36,7 @@ AckReason = Literal[
     "busy",
     "failed",
 ]
+DriftState = Literal["ok", "drifting", "no_reference"]
 VersionState = Literal["staged", "verified", "shadow", "canary", "active", "previous", "rejected"]
 
 
@@ -262,6 +263,49 @@ class ModelState:
 
 
 @dataclass(kw_only=True)
+class StatisticDrift:
+    """One statistic of a pipeline beside the reference of its model. The figures are those of the last window that was judged."""
+
+    state: Literal["ok", "drifting"]
+    since: Timestamp
+    """When `state` began."""
+    psi: float | None
+    """Population stability index; null before the first window."""
+    psi_limit: float | None
+    """What it exceeds by chance as seldom as the pipeline's `false_alarm_rate` asks for."""
+    ks: float | None
+    """Largest difference of the two distribution functions (Kolmogorov-Smirnov), 0..1."""
+    ks_limit: float | None
+    """Likewise."""
+    worth: float | None
+    """How many independent values the window was worth."""
+    windows: int
+    """Windows that were judged since the model came to work."""
+    unjudged: int
+    """Windows that were worth too little, as the values hardly changed or were too few."""
+
+
+@dataclass(kw_only=True)
+class Drift:
+    """Whether a pipeline still sees what its model was evaluated on; said with each window."""
+
+    schema: Literal["lineside.drift/1"] = "lineside.drift/1"
+    device: str
+    session: str
+    pipeline: str
+    state: DriftState
+    """`no_reference`: nothing is known to compare with."""
+    since: Timestamp
+    """When `state` began."""
+    reason: str | None
+    """Why there is no reference."""
+    model: str | None
+    """Digest of the model whose reference it is; null before its first prediction."""
+    statistics: dict[str, StatisticDrift]
+    """`score`, `brightness`, `contrast`, `sharpness`, as far as they are watched and the reference has them."""
+
+
+@dataclass(kw_only=True)
 class HoldResult:
     """What `pause` and `resume` came to."""
 
@@ -330,4 +374,4 @@ class CommandAck:
     at: Timestamp
 
 
-Message = Prediction | Gap | Status | Health | SourceState | ModelState | CommandAck
+Message = Prediction | Gap | Status | Health | SourceState | ModelState | Drift | CommandAck

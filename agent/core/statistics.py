@@ -65,10 +65,7 @@ def input_statistics(pixels: npt.NDArray[Any]) -> InputStatistics:
     Raises:
         ValueError: It is no such picture, or has no pixel.
     """
-    if pixels.dtype != np.uint8 or not pixels.size or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):  # noqa: PLR2004 - gray
-        raise ValueError(f"{pixels.dtype} {list(pixels.shape)} is no picture of 8-bit BGR or gray")
-    rows, columns = (max(1, round(side / GRID)) for side in pixels.shape[:2])
-    luma = _luma(pixels[rows // 2 :: rows, columns // 2 :: columns])
+    luma = luma_grid(pixels)
     contrast = float(luma.std())
     sharpness = 0.0
     if contrast > _FLAT:
@@ -76,6 +73,21 @@ def input_statistics(pixels: npt.NDArray[Any]) -> InputStatistics:
         squares = float(np.vdot(down, down)) + float(np.vdot(right, right))
         sharpness = math.sqrt(squares / (down.size + right.size) / 2) / contrast
     return InputStatistics(float(luma.mean()), contrast, sharpness)
+
+
+def luma_grid(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Luma of single pixels on a grid of about 64 by 64; see `input_statistics`.
+
+    Returns:
+        float32 [rows, columns] in 0..1.
+
+    Raises:
+        ValueError: It is no picture, or has no pixel.
+    """
+    if pixels.dtype != np.uint8 or not pixels.size or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):  # noqa: PLR2004 - gray
+        raise ValueError(f"{pixels.dtype} {list(pixels.shape)} is no picture of 8-bit BGR or gray")
+    rows, columns = (max(1, round(side / GRID)) for side in pixels.shape[:2])
+    return _luma(pixels[rows // 2 :: rows, columns // 2 :: columns])
 
 
 def _luma(points: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

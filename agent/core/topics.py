@@ -54,6 +54,10 @@ class Topics:
         """Late predictions that are no events."""
         return f"{self.root}/pipeline/{pipeline}/backlog"
 
+    def drift(self, pipeline: str) -> str:
+        """Whether a pipeline still sees what its model was evaluated on."""
+        return f"{self.root}/pipeline/{pipeline}/drift"
+
     @property
     def commands(self) -> str:
         """Filter for requests; answers lie one level deeper, so that none of them is heard as a request."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.core.messages import CommandAck, Gap, Health, ModelState, Prediction, SourceState, Status
+from agent.core.messages import CommandAck, Drift, Gap, Health, ModelState, Prediction, SourceState, Status
 from agent.core.topics import Topics
 from agent.generated import keep
 from agent.mqtt.schemas import Schema, schema_of
@@ -95,6 +95,14 @@ CHANNELS = (
         "Late predictions that are no events, in order, at a limited rate.",
     ),
     Channel(
+        "drift",
+        _TOPICS.drift("{pipeline}"),
+        True,
+        "1",
+        (Drift,),
+        "Whether the pipeline still sees what its model was evaluated on, with each window that was compared.",
+    ),
+    Channel(
         "ack",
         _TOPICS.ack("{verb}"),
         False,
@@ -111,6 +119,7 @@ _FILES: dict[type, str] = {
     ModelState: "model-state.schema.json",
     Prediction: "prediction.schema.json",
     Gap: "gap.schema.json",
+    Drift: "drift.schema.json",
     CommandAck: "ack.schema.json",
 }
 

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from agent.capture.settings import CaptureSettings
 from agent.core.decisions import Events, Publish
+from agent.drift.settings import DriftSettings
 from agent.models.placement import Region
 from agent.models.spec import DecisionSpec
 from agent.schema import Name, Strict
@@ -101,6 +103,11 @@ class PipelineSettings(Strict):
     decision of `on_stale`, default never."""
     on_stale: Literal["reject", "unsure"] = "unsure"
     """The decision on a part whose prediction came too late, where the model has a decision at all."""
+
+    drift: DriftSettings = DriftSettings()
+    """How it is watched whether the line still looks like what its model was evaluated on."""
+    capture: CaptureSettings | None = None
+    """Which frames are kept as samples, default none."""
 
     max_rate_hz: float | None = Field(default=None, gt=0, le=1000)
     """At most so many frames a second are looked at, default all. Of a live source the others are let go and counted in `health` as

@@ -116,7 +116,7 @@ def test_a_key_like_no_other_gets_the_list_of_what_is_known(tmp_path):
     """Where nothing is close, guessing would mislead."""
     [(code, _, hint)] = [fault for fault in faults(tmp_path, PIPELINE + "xyzzy = 1\n") if "xyzzy" in fault[1]]
     assert code == "unknown-key"
-    assert hint.startswith("known keys: bounds, deadline_ms, decision, events")
+    assert hint.startswith("known keys: bounds, capture, deadline_ms, decision, drift, events")
 
 
 @pytest.mark.parametrize(

@@ -102,5 +102,5 @@ def test_the_address_itself_shows_so_that_it_can_be_found():
 def test_every_table_of_the_configuration_is_tried_here():
     """A new table belongs into the list above."""
     assert {path[0] for path, _ in TABLES} == {
-        key for key, field in AgentSettings.model_fields.items() if key not in ("spool", "sync")
+        key for key, field in AgentSettings.model_fields.items() if key not in ("spool", "samples", "sync")
     }
