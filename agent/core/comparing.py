@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.results import is_finite, label_of, score_of
+from agent.core.results import is_finite, label_of
+from agent.core.statistics import score_of
 
 if TYPE_CHECKING:
     from agent.core.messages import Decision, Prediction

@@ -142,24 +142,3 @@ def label_of(result: Result) -> str | None:
             return result.areas[0].label if result.areas else None
         case _:
             return None
-
-
-def score_of(result: Result) -> float | None:
-    """The one number by which results of a kind are compared; None for kinds that have none, and where nothing was found.
-
-    Classification and detection: the leading score; segmentation: the largest share; anomaly: the score; regression: the value;
-    embedding: the distance.
-    """
-    match result:
-        case Classification() | Anomaly():
-            return result.score
-        case Detection():
-            return result.objects[0].score if result.objects else None
-        case Segmentation():
-            return result.areas[0].score if result.areas else None
-        case Regression():
-            return result.value
-        case Embedding():
-            return result.distance
-        case _:
-            return None

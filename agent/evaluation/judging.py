@@ -13,7 +13,7 @@ from agent.core.results import Anomaly, Classification, Embedding, Regression
 from agent.core.statistics import score_of
 from agent.evaluation import measures
 from agent.evaluation.measures import share
-from agent.models.golden import label_of
+from agent.models.golden import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def judge_decisions(judged: Judged, run: Run, bad: Bools) -> None:
 def _judge_labels(
     judged: Judged, said: list[Result], data: DataSet, labels: Sequence[str], rule: DecisionRule | None
 ) -> Bools:
-    truths, found = [item.expected for item in data.items], [label_of(result) for result in said]
+    truths, found = [item.expected for item in data.items], [answer_of(result) for result in said]
     names = [*dict.fromkeys(labels)]
     if strange := sorted(set(truths) - set(names)):
         judged.notes.append(f"the model does not know {', '.join(map(repr, strange[:5]))}: such samples count as wrong")

@@ -95,7 +95,7 @@ def judge(
         times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
         seen(sample, inferred.outputs)
         preparer.recycle(prepared)
-        got = label_of(result) if sample.by == "label" else str(decide(result, model.rule))
+        got = answer_of(result) if sample.by == "label" else str(decide(result, model.rule))
         if got != sample.expected:
             wrong.append(f"{sample.path.name}: expected {sample.expected}, got {got}")
     p99_ms = float(np.percentile(times_ms, 99))
@@ -139,14 +139,10 @@ def _package_root(golden: GoldenSpec) -> Path | None:
     return Path(spec.submodule_search_locations[0]) / golden.package_path
 
 
-def label_of(result: results.Result) -> str:
+def answer_of(result: results.Result) -> str:
     """The label that a result stands for: of the whole frame, of the best object, or of the largest area."""
-    match result:
-        case results.Classification():
-            return result.label
-        case results.Detection():
-            return result.objects[0].label if result.objects else "nothing"
-        case results.Segmentation():
-            return result.areas[0].label if result.areas else "nothing"
-        case _:
-            return f"a result of kind {result.kind}, which has no label"
+    if (label := results.label_of(result)) is not None:
+        return label
+    if isinstance(result, (results.Detection, results.Segmentation)):
+        return "nothing"
+    return f"a result of kind {result.kind}, which has no label"

@@ -19,9 +19,9 @@ OBJECTS = [
     [
         (results.Classification(label="crack", score=0.9, top=TOP), "crack", 0.9),
         (results.Detection(objects=OBJECTS), "cap", 0.8),
-        (results.Detection(objects=[]), None, None),
+        (results.Detection(objects=[]), None, 0.0),
         (results.Segmentation(areas=TOP), "crack", 0.9),
-        (results.Segmentation(areas=[]), None, None),
+        (results.Segmentation(areas=[]), None, 0.0),
         (results.Anomaly(score=3.5, threshold=2.0), None, 3.5),
         (results.Regression(value=-7.25, unit="mm"), None, -7.25),
         (results.Embedding(vector=[1.0], distance=0.25), None, 0.25),
