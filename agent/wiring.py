@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agent.pipeline.intake import Intake
@@ -17,11 +18,12 @@ from agent.sources.catalog import make_source
 from agent.sources.runner import RunnerPolicy, SourceRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.models.contract import Model
     from agent.pipeline.demand import PipelineDemand
     from agent.pipeline.inspector import Identity
+    from agent.pipeline.observer import Observer
     from agent.pipeline.settings import PipelineSettings
     from agent.sinks.contract import Sink
     from agent.sources.contract import Source
@@ -67,6 +69,7 @@ def wire_pipelines(
     on_change: Callable[[PipelineRunner], None] = lambda _: None,
     once: bool = False,
     patience: Patience = Patience(),  # noqa: B008 - it is a constant
+    observers: Mapping[str, Sequence[Observer]] = MappingProxyType({}),
 ) -> dict[str, PipelineRunner]:
     """The runners of pipelines, each subscribed to its source.
 
@@ -80,6 +83,7 @@ def wire_pipelines(
         on_change: See `PipelineRunner`.
         once: See `PipelineRunner`.
         patience: See `PipelineRunner`.
+        observers: Of each pipeline that has any, by its name.
     """
     readers = Counter(settings.source for settings in pipelines.values())
     runners = {}
@@ -102,6 +106,7 @@ def wire_pipelines(
             on_change=on_change,
             once=once,
             patience=patience,
+            observers=observers.get(name, ()),
         )
         if settings.source in demands:
             demands[settings.source].add(runners[name])

@@ -129,3 +129,37 @@ def is_finite(result: Result) -> bool:
             )
         case Tensors():
             return all(math.isfinite(value) for values in result.tensors.values() for value in values)
+
+
+def label_of(result: Result) -> str | None:
+    """What the result names first; None for kinds that name nothing, and where nothing was found."""
+    match result:
+        case Classification():
+            return result.label
+        case Detection():
+            return result.objects[0].label if result.objects else None
+        case Segmentation():
+            return result.areas[0].label if result.areas else None
+        case _:
+            return None
+
+
+def score_of(result: Result) -> float | None:
+    """The one number by which results of a kind are compared; None for kinds that have none, and where nothing was found.
+
+    Classification and detection: the leading score; segmentation: the largest share; anomaly: the score; regression: the value;
+    embedding: the distance.
+    """
+    match result:
+        case Classification() | Anomaly():
+            return result.score
+        case Detection():
+            return result.objects[0].score if result.objects else None
+        case Segmentation():
+            return result.areas[0].score if result.areas else None
+        case Regression():
+            return result.value
+        case Embedding():
+            return result.distance
+        case _:
+            return None

@@ -25,15 +25,17 @@ from agent.core.health import Figures
 from agent.core.mailbox import Closed, Mailbox
 from agent.pipeline.finisher import Finisher
 from agent.pipeline.inspector import Identity, Inspector
+from agent.pipeline.observer import Observers
 from agent.pipeline.offer import Offer, OfferBox
 from agent.pipeline.shift import GivenUp, Patience, Shift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.core.supervision import Plan
     from agent.models.contract import Inferred, Model, Prepared, Preparer
     from agent.pipeline.intake import Intake, Job
+    from agent.pipeline.observer import Observer
     from agent.pipeline.settings import PipelineSettings
     from agent.pipeline.tuning import Tuning
     from agent.sinks.contract import Sink
@@ -111,6 +113,7 @@ class PipelineRunner:
         on_change: Callable[[PipelineRunner], None] = lambda _: None,
         once: bool = False,
         patience: Patience = Patience(),  # noqa: B008 - it is a constant
+        observers: Sequence[Observer] = (),
     ) -> None:
         """Store; nothing runs yet.
 
@@ -124,6 +127,7 @@ class PipelineRunner:
             on_change: Called after each change of `state`, in the pipeline's thread or the supervisor's.
             once: End after the first prediction.
             patience: How long one call may hold the thread before it counts as hung.
+            observers: Told of each prediction; others may be added later.
         """
         self.name = name
         self.settings = settings
@@ -131,6 +135,7 @@ class PipelineRunner:
         self.fault: LinesideError | None = None
         self.figures = Figures()
         self.child_restarts = 0
+        self.observers = Observers(name, observers)
         self._crashed_frames = 0
         self._feed = feed
         self._load = load
@@ -200,6 +205,8 @@ class PipelineRunner:
         if stuck is None:
             return False
         self.abandoned += 1
+        if stuck.step == "observe":
+            self.observers.give_up()
         shifts, hung = self._lost
         self._lost = [*shifts, shift], hung
         feed.intake.preparer = None
@@ -440,6 +447,8 @@ class PipelineRunner:
                 publish=inspection.publish,
                 wait=(lambda: shift.waits("send") and not self._stop.is_set()) if self._feed.finite else None,
             )
+        if self.observers.present:
+            shift.do("observe", self.observers.tell, job.frame, inspection.prediction, inferred)
 
     def _set(self, state: PipelineState, fault: LinesideError | None) -> None:
         before = (self.state, str(self.fault))

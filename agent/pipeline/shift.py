@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Step = Literal["load", "prepare", "infer", "decode", "send", "close"]
+Step = Literal["load", "prepare", "infer", "decode", "send", "observe", "close"]
 
 
 class GivenUp(Exception):

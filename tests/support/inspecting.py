@@ -110,17 +110,29 @@ def job(index, value=90) -> Job:
     return Job(Frame(pixels, index, time.time_ns(), time.perf_counter_ns()))
 
 
-def pipeline(load, *, sink=None, capacity=1000, shared=False, on_change=lambda _: None, name="p", patience=None):
+def pipeline(
+    load,
+    *,
+    sink=None,
+    capacity=1000,
+    shared=False,
+    on_change=lambda _: None,
+    name="p",
+    patience=None,
+    observers=(),
+    **settings,
+):
     """A pipeline over a mailbox that waits, as that of a file; its box and its sink."""
     box, sink = Mailbox(capacity, "wait"), sink or RememberingSink()
     runner = PipelineRunner(
         name,
-        PipelineSettings(source="s", model="m"),
+        PipelineSettings(source="s", model="m", **settings),
         Feed(box, Intake(), finite=True, shared=shared),
         load=load,
         sink=sink,
         identity=Identity("dev", "session-1", lambda: "unsynced"),
         on_change=on_change,
+        observers=observers,
         **({"patience": patience} if patience else {}),
     )
     return runner, box, sink
