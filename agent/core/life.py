@@ -151,14 +151,13 @@ def _missing(state: Trying, seen: Evidence, gates: Gates) -> Step | None:
         of_frames = f"{_counted(state, seen)} of {frames:.0f} asked for"
         left = "" if seen.spent_s >= spent_s else f", {_duration(seen.spent_s)} of {_duration(spent_s)}"
         return Step(state, of_frames + left)
-    if state == "shadow" and seen.disagreed > gates.max_disagreement * seen.frames:
-        if compare(seen.better, seen.worse, gates.max_error) != "better":
-            lead = needed(gates.max_error)
-            waits = (
-                f"it decides otherwise on {seen.disagreed} of {seen.frames} frames, more than {gates.max_disagreement:.1%}: waits for "
-                f"feedback on them, {seen.better} to {seen.worse} so far, a lead of {lead} decides"
-            )
-            return Step(state, waits, waits_for_feedback=True)
+    disagrees = state == "shadow" and seen.disagreed > gates.max_disagreement * seen.frames
+    if disagrees and compare(seen.better, seen.worse, gates.max_error) != "better":
+        waits = (
+            f"it decides otherwise on {seen.disagreed} of {seen.frames} frames, more than {gates.max_disagreement:.1%}: waits for "
+            f"feedback on them, {seen.better} to {seen.worse} so far, a lead of {needed(gates.max_error)} decides"
+        )
+        return Step(state, waits, waits_for_feedback=True)
     if seen.word == "hold":
         return Step(state, f"held by an operator; {_for(state, seen)}")
     return None
