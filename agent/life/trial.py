@@ -32,6 +32,7 @@ log = logging.getLogger("lineside.life")
 
 SWAP_S = 30.0
 """How long pipelines are waited for; one that hangs takes the model when it has fresh threads."""
+_MANY_SLOW = 20
 _CRASHES = 3
 """Of a model's process since it came to work, which are too many."""
 
@@ -153,9 +154,14 @@ class Trial:
 
     def fault(self) -> str:
         """Why it cannot go on; empty where it can."""
-        for name, stage in (*self._shadows.items(), *self._canaries.items()):
+        stages: list[tuple[str, Shadow | Canary]] = [*self._shadows.items(), *self._canaries.items()]
+        for name, stage in stages:
             if stage.fault is not None:
                 return f"in pipeline {name}: {stage.fault}"
+        for name, canary in self._canaries.items():
+            counts = canary.counts
+            if counts.slow >= _MANY_SLOW and counts.slow > counts.candidate.frames:
+                return f"in pipeline {name} it was too late for {counts.slow} frames, and in time for {counts.candidate.frames}"
         if self.record.state != "active":
             return self._left_behind
         digest = prefixed(self.version.digest)
