@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lineside.life")
 
+_SHOWN = 20
+"""Frames that wait for feedback, to whoever asks."""
 _REFERENCE = "reference.json"
 _REFERENCE_BYTES = 1 << 20
 
@@ -189,6 +191,7 @@ class Ground:
             "word": record.word,
             "spent_s": round(record.spent_s, 1),
             "counts": {name: count for name, count in sorted(counted.items()) if count},
+            "disputed": trial.tally.disputed(_SHOWN) if record.state in ("shadow", "canary") else [],
             "shares": {name: round(share, 3) for name, share in trial.shares().items()},
             "gates": trial.gates.as_dict(),
         }

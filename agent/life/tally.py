@@ -114,6 +114,20 @@ class Tally:
         self._counts["better" if candidate else "worse"] += 1
         return "the version on trial was right, the active one was not" if candidate else "the active version was right"
 
+    def disputed(self, most: int) -> list[dict[str, str | None]]:
+        """The newest frames on which the two differ and of which nobody has spoken, as JSON types: what feedback would decide by."""
+        with self._lock:
+            pairs = [pair for name, pair in self._disputed.items() if name not in self._labelled][-most:]
+        return [
+            {
+                "prediction": pair.prediction_id,
+                "pipeline": pair.pipeline,
+                "active": pair.active.decision or pair.active.label,
+                "candidate": pair.candidate.decision or pair.candidate.label or pair.candidate.fault,
+            }
+            for pair in reversed(pairs)
+        ]
+
     def begin(self, counts: Mapping[str, int]) -> None:
         """It has come to another state: frames are counted anew."""
         with self._lock:
