@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 NameArgument = Annotated[str, typer.Argument(help="Name under `models` in the configuration.", metavar="MODEL")]
 IdArgument = Annotated[str, typer.Argument(help="`id` of the prediction.", metavar="ID")]
-VerdictArgument = Annotated[Literal["right", "wrong"], typer.Argument(help="What it was.")]
+VerdictArgument = Annotated[Literal["right", "wrong"], typer.Argument(help="What it was.", metavar="right|wrong")]
 LabelOption = Annotated[str | None, typer.Option(help="The right label, where it was wrong.")]
 DecisionOption = Annotated[
-    Literal["accept", "reject", "unsure"] | None, typer.Option(help="The right decision, where it was wrong.")
+    Literal["accept", "reject", "unsure"] | None, typer.Option(help="The right decision, where it was wrong.", metavar="accept|reject|unsure")
 ]
 
 
