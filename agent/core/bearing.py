@@ -25,6 +25,8 @@ _LONGEST_WAIT = 64
 SLOWER, SLOWER_MS = 1.25, 1.0
 """A stretch whose slow frames (90th percentile) take longer than this times theirs without the candidate, plus so many milliseconds, was
 harmed; two stretches of an idle machine differ by as much as a tenth and some tenths of a millisecond."""
+_CHANCE = 2.0
+"""Standard deviations of a count (Poisson: the root of what is expected) that are taken for chance."""
 FEWER = 1.1
 """Files, which come as fast as they are taken: a frame may take so much longer, from one to the next."""
 
@@ -141,11 +143,11 @@ class BearableShare:
             self._wait = self._waits = max(self._wait // 2, 1)
 
     def _costs_frames(self, stretch: Stretch) -> bool:
-        """Whether more frames were late or dropped than without the candidate."""
-        share = len(stretch.latencies_ms) / sum(len(rest.latencies_ms) for rest in self._rests)
-        return stretch.late > math.ceil(share * sum(rest.late for rest in self._rests)) or stretch.dropped > math.ceil(
-            share * sum(rest.dropped for rest in self._rests)
-        )
+        """Whether more frames were late or dropped than chance explains, by what the stretches without it show."""
+        share = max(len(stretch.latencies_ms), _FRAMES) / sum(len(rest.latencies_ms) for rest in self._rests)
+        late, dropped = sum(rest.late for rest in self._rests), sum(rest.dropped for rest in self._rests)
+        counts = (stretch.late, share * late), (stretch.dropped, share * dropped)
+        return any(counted > expected + _CHANCE * math.sqrt(expected) for counted, expected in counts)
 
     def _slows(self, stretch: Stretch) -> bool:
         if self._live:

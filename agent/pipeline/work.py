@@ -149,6 +149,8 @@ class Work:
             if job is None:
                 continue
             shift.taken += 1
+            if offers.waiting is not None:  # it came while this thread waited: the frame is the new model's
+                self._swap()
             self._unfinished = self._made(job)
             del job  # some megabytes, and the next one may be long in coming
             if station.once or not len(box):
@@ -219,6 +221,7 @@ class Work:
         """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
         if isinstance(made, Offer):  # all frames before it are finished
             made.conclude()
+            self._offers.remove(made)
             return
         station, shift = self._station, self._shift
         job, inferred, model = made.job, made.inferred, made.model
