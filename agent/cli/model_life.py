@@ -19,7 +19,8 @@ IdArgument = Annotated[str, typer.Argument(help="`id` of the prediction.", metav
 VerdictArgument = Annotated[Literal["right", "wrong"], typer.Argument(help="What it was.", metavar="right|wrong")]
 LabelOption = Annotated[str | None, typer.Option(help="The right label, where it was wrong.")]
 DecisionOption = Annotated[
-    Literal["accept", "reject", "unsure"] | None, typer.Option(help="The right decision, where it was wrong.", metavar="accept|reject|unsure")
+    Literal["accept", "reject", "unsure"] | None,
+    typer.Option(help="The right decision, where it was wrong.", metavar="accept|reject|unsure"),
 ]
 
 

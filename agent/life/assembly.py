@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent.life.driver import Life
 from agent.life.journal import Journal
 from agent.life.starting import begin
-from agent.models.stored import tables_of
+from agent.models.stored import tables_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.models.settings import ModelSettings
     from agent.models.shelf import ModelShelf
     from agent.pipeline.runner import PipelineRunner
-    from cloud_sync.store import ModelStore
+    from cloud_sync.store import ModelStore, Version
 
 
 class Lives:
@@ -54,11 +54,13 @@ class Lives:
         self._store = store
         self._journal = Journal(state_dir)
         self._on_event = on_event
+        self._on_candidate = on_candidate
+        self._tables = tables_of(models)
         self.life = Life(
             store,
             shelf,
             self._journal,
-            tables=tables_of(models),
+            tables=self._tables,
             pipelines=pipelines,
             on_candidate=on_candidate,
             on_event=on_event,
@@ -68,8 +70,12 @@ class Lives:
 
     def begin(self) -> None:
         """Count this run against what is on trial, and give up what has taken too many down."""
-        for event in begin(self._store, self._journal):
+        for event in begin(self._store, self._journal, self._rejected):
             self._on_event(event)
+
+    def _rejected(self, version: Version, why: str) -> None:
+        for table in self._tables.get(version.name, ()):
+            self._on_candidate(table, told(version, "rejected", why))
 
     def look(self) -> None:
         """Read the journal and change nothing, where no agent runs."""

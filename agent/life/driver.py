@@ -119,6 +119,7 @@ class Life:
         self._last_s = self._written_s = clock()
         self._again_s = 0.0
         self._is_resumed = False
+        self._words_kept: dict[str, str] = {}
         self.words = Words(store, tables, self._trials, self._wake.set)
         """Of operators, and feedback."""
         self._thread = threading.Thread(target=self._work, name="life", daemon=True)
@@ -211,6 +212,7 @@ class Life:
             now_s = self._clock()
             past_s, self._last_s = now_s - self._last_s, now_s
             self._answer_returns()
+            self._keep_words()
             for _ in range(_MOST_STEPS):
                 if not (self._begin_waiting() | self._step(past_s)) or self._closed.is_set():
                     break
@@ -256,6 +258,14 @@ class Life:
             if name not in self._trials and (trial := self._ground.active(name)) is not None:
                 trial.record.word = "return"
                 self._trials[name] = trial
+
+    def _keep_words(self) -> None:
+        """What was said is on the disk before it is done, so that a kill does not unsay it."""
+        words = {name: trial.record.word for name, trial in self._trials.items() if trial.record.word}
+        if words != self._words_kept:
+            self._words_kept = words
+            if words:
+                self._keep()
 
     def _begin_waiting(self) -> bool:
         """Begin the trial of what waits, where nothing else of its model is on trial."""

@@ -71,9 +71,9 @@ class Ground:
         )
         step = life.first(verified.gates, verified.proof, can_compare=can_compare)
         record = Record(version.version, version.digest, "verified", verified.proof)
-        if known is not None and known.digest == version.digest and known.state in ("shadow", "canary"):
+        if known is not None and known.digest == version.digest and known.state != "active":
             record = known
-            if can_compare:
+            if can_compare and known.state != "verified":
                 step = life.Step(known.state, known.reason)
         record.gates = verified.gates.as_dict()
         trial = self._trial(version, verified.tables, verified.gates, record)

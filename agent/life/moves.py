@@ -1,6 +1,6 @@
 """The moves of versions on trial: what each change of state does to pipelines, store and journal, and in which order.
 
-Belongs to the driver's thread. Order of a change: the record, then the pipelines, then the journal. Order of a return: the pipelines, then
+Belongs to the driver's thread. Order of a change: the record, then the pipelines, then the journal, which knows of the version before. Order of a return: the pipelines, then
 the record, as a worse model decides no frame while a disk is waited for; a kill in between brings it back to where it is judged again.
 """
 
@@ -86,6 +86,7 @@ class Moves:
         Returns:
             Why it cannot be recorded, in which case nothing has changed; empty where it is.
         """
+        self._intend(trials)
         try:
             self._store.activate({trial.version.name: trial.version for trial in trials})
         except (OSError, CloudSyncError) as error:
@@ -113,6 +114,14 @@ class Moves:
             trial.watch()
             self._enters(trial, "active", reasons[trial.version.name], what="activated")
         return ""
+
+    def _intend(self, trials: Sequence[Trial]) -> None:
+        """A start that finds them active must know that they are not confirmed."""
+        new = [trial for trial in trials if trial.version.name not in self._journal.records]
+        for trial in new:
+            self._journal.records[trial.version.name] = trial.record
+        if new:
+            self._journal.write()
 
     def confirm(self, trial: Trial, reason: str) -> None:
         """It stays: its predecessor is let go."""

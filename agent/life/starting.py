@@ -17,6 +17,8 @@ from cloud_sync.errors import CloudSyncError
 from cloud_sync.store import Version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.life.events import Event
     from agent.life.journal import Journal
     from cloud_sync.store import ModelStore
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("lineside.life")
 
 
-def begin(store: ModelStore, journal: Journal) -> list[Event]:
+def begin(
+    store: ModelStore, journal: Journal, on_rejected: Callable[[Version, str], None] = lambda _version, _why: None
+) -> list[Event]:
     """Count this run, and give up what has taken too many down. Called with the state directory locked, before models are loaded.
 
     Args:
         store: Says what is active; where a kill came between it and the journal, it is right.
         journal: Is read here.
+        on_rejected: Called with a version that is given up, and why.
 
     Returns:
         What became of versions.
@@ -62,6 +67,7 @@ def begin(store: ModelStore, journal: Journal) -> list[Event]:
             continue
         del journal.records[name]
         journal.note(name, record.version, "rejected", why)
+        on_rejected(version, why)
         events.append(event("returned" if is_active else "rejected", version, why))
     journal.write()
     return events

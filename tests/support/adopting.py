@@ -70,6 +70,7 @@ class Line:
     def __init__(self, tmp_path, pipelines, prover, *, gates=None, staged=False) -> None:
         self.folder = tmp_path
         self.now_s = 0.0
+        self.is_killed = False
         self.store = ModelStore(tmp_path)
         self.said, self.candidates, self.made, self.boxes = [], [], {}, {}
         names = {table["model"] for table in pipelines.values()}
@@ -195,7 +196,7 @@ class Line:
         self.life.turn()
 
     def end(self) -> None:
-        self.life.close()
+        self.life.close(is_clean=not self.is_killed)
         for trial in self.life.__dict__["_trials"].values():
             trial.close()
         for name, runner in self.runners.items():
