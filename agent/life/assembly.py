@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from agent.core.comparing import Pair
+    from agent.core.feedback import Feedback
     from agent.core.findings import Finding
+    from agent.core.frames import Frame
     from agent.core.messages import ModelVersion
     from agent.life.events import Event
     from agent.models.settings import ModelSettings
@@ -36,6 +39,8 @@ class Lives:
         on_event: Callable[[Event], None] = lambda _: None,
         on_candidate: Callable[[str, ModelVersion], None] = lambda _name, _version: None,
         on_finding: Callable[[str, Finding], None] = lambda _name, _finding: None,
+        on_disagreed: Callable[[Pair, Frame], None] = lambda _pair, _frame: None,
+        on_feedback: Callable[[Feedback], bool] = lambda _: False,
         absent: Collection[str] = (),
     ) -> None:
         """Store; see `Life`.
@@ -49,7 +54,9 @@ class Lives:
             on_event: See `Life`.
             on_candidate: Likewise.
             on_finding: Likewise.
-            absent: Likewise.
+            on_disagreed: Likewise.
+            on_feedback: See `agent.life.words.Words`.
+            absent: See `Life`.
         """
         self._store = store
         self._journal = Journal(state_dir)
@@ -65,8 +72,10 @@ class Lives:
             on_candidate=on_candidate,
             on_event=on_event,
             on_finding=on_finding,
+            on_disagreed=on_disagreed,
             absent=absent,
         )
+        self.life.words.on_feedback = on_feedback
 
     def begin(self) -> None:
         """Count this run against what is on trial, and give up what has taken too many down."""

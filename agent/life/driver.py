@@ -119,7 +119,7 @@ class Life:
         self._last_s = self._written_s = clock()
         self._again_s = 0.0
         self._is_resumed = False
-        self._words_kept: dict[str, str] = {}
+        self._words_kept: Mapping[str, str] = {}
         self.words = Words(store, tables, self._trials, self._wake.set)
         """Of operators, and feedback."""
         self._thread = threading.Thread(target=self._work, name="life", daemon=True)
@@ -171,9 +171,14 @@ class Life:
         return list(delivery.events)
 
     def drifts(self, pipeline: str, sentence: str | None) -> None:
-        """What a pipeline sees is not what its reference was any more, in words; None when it is again."""
-        self._ground.drifts(pipeline, sentence)
-        self._wake.set()
+        """What a pipeline's model says is not what its reference was any more, in words; None when it is again.
+
+        Counts for the version that is in its bake time; an alarm that was there before it is none of its own.
+        """
+        baking = [trial for trial in list(self._trials.values()) if trial.record.state == "active"]
+        if any(runner.name == pipeline for trial in baking for runner in trial.runners):
+            self._ground.drifts(pipeline, sentence)
+            self._wake.set()
 
     def changed(self) -> None:
         """A pipeline changed its state: look at once."""
@@ -358,6 +363,8 @@ class Life:
         if self._moves.activate(trials, ready):
             self._again_s = self._clock() + AGAIN_S
             return False
+        for name in {runner.name for trial in trials for runner in trial.runners}:
+            self._ground.drifts(name, None)
         return True
 
     def _fail(self, trial: Trial, reason: str) -> None:

@@ -127,7 +127,7 @@ class Journal:
 def in_state(record: Record, state: State, reason: str) -> Record:
     """The record of the same version in another state; what others did and what feedback said stays, its own frames begin anew."""
     kept = {name: count for name, count in record.counts.items() if name in _STAY}
-    return replace(record, state=state, reason=reason, spent_s=0.0, word="", counts=kept)
+    return replace(record, state=state, reason=reason, spent_s=0.0, runs=1, word="", counts=kept)
 
 
 def _records(data: dict[str, Any]) -> dict[str, Record]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.life.events import Event
-    from agent.life.journal import Journal
+    from agent.life.journal import Journal, Record
     from cloud_sync.store import ModelStore
 
 log = logging.getLogger("lineside.life")
@@ -57,7 +57,7 @@ def begin(
         if name in rejected and rejected[name].digest == record.digest:
             why = rejected[name].reason  # a kill came between the two records of a return
         if why is None:
-            now.runs += 1
+            now.runs = 1 if _is_beyond(now) else now.runs + 1
             continue
         try:
             _give_up(store, version, why)
@@ -71,6 +71,11 @@ def begin(
         events.append(event("returned" if is_active else "rejected", version, why))
     journal.write()
     return events
+
+
+def _is_beyond(record: Record) -> bool:
+    """Whether it has worked for so long that no run before this one counts against it."""
+    return record.spent_s > tightest(record.gates).crash_window_s
 
 
 def _give_up(store: ModelStore, version: Version, why: str) -> None:

@@ -57,6 +57,7 @@ class Words:
 
     Attributes:
         judging: Versions by model that are being judged in child processes; set by who does it.
+        on_feedback: Told of feedback, such as the capture of samples; says whether it knows the prediction. Set by the composition.
     """
 
     def __init__(
@@ -65,7 +66,6 @@ class Words:
         tables: Mapping[str, Sequence[str]],
         trials: Mapping[str, Trial],
         wake: Callable[[], None],
-        on_feedback: Callable[[Feedback], bool] = lambda _: False,
     ) -> None:
         """Store.
 
@@ -74,10 +74,9 @@ class Words:
             tables: Under `models`, by the name in the registry.
             trials: What is on trial, by the same name; belongs to the driver.
             wake: Has the driver look.
-            on_feedback: Told of feedback, such as the capture of samples; says whether it knows the prediction.
         """
         self.judging: dict[str, str] = {}
-        self.on_feedback = on_feedback
+        self.on_feedback: Callable[[Feedback], bool] = lambda _: False
         self._store = store
         self._names = {table: name for name, each in tables.items() for table in each}
         self._trials = trials

@@ -118,6 +118,14 @@ def test_a_model_that_hangs_in_its_shadow_is_not_used_or_closed_by_anybody(begun
     assert begun.line.canaries["a"].model is not begun.line.shadows["a"].model
 
 
+def test_drift_that_was_there_before_is_no_fault_of_a_version(begun):
+    """The lamp was changed before it came."""
+    begun.line.life.drifts("a", "inputs: PSI 0.4")
+    begun.to_bake()
+    begun.line.turn()
+    assert begun.line.life.status()["m"]["state"] == "active"
+
+
 BAKE_FAULTS = {
     "decides otherwise": lambda begun: begun.line.predicted("a", begun.new, "reject", count=60),
     "makes nothing of frames": lambda begun: begun.line.predicted("a", begun.new, quality="bad", count=10),

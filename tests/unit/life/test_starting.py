@@ -82,6 +82,7 @@ def test_a_version_that_has_worked_for_long_has_not_crashed_the_agent(device):
     device.store.activate({"m": device.new})
     device.journal("active", spent_s=601.0, runs=9)
     assert device.start() == []
+    assert device.record().runs == 1, "and a later state begins with no runs before it"
 
 
 def test_one_with_nothing_before_it_is_not_loaded_again_either(device):
