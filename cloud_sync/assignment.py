@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ KEYS_SCHEMA = "lineside.keys/1"
 MAX_BYTES = 1 << 20
 """Of an assignment, and of the list of keys."""
 _MOST_MODELS = 1000
+_MOST_GATES = 100
 _LARGEST_COUNTER = 2**53 - 1
 """What every reader of JSON takes."""
 
@@ -42,10 +43,12 @@ class Wanted:
     Attributes:
         manifest: TUF target of its manifest.
         sha256: Of the manifest, in hexadecimal.
+        gates: What it must show on a device before it counts there, by name; a device passes over what it does not know.
     """
 
     manifest: str
     sha256: str
+    gates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -80,7 +83,10 @@ class Assignment:
             "counter": self.counter,
             "issued_at": _written(self.issued_at),
             "expires": _written(self.expires),
-            "models": {name: {"manifest": w.manifest, "sha256": w.sha256} for name, w in self.models.items()},
+            "models": {
+                name: {"manifest": w.manifest, "sha256": w.sha256, **({"gates": dict(w.gates)} if w.gates else {})}
+                for name, w in self.models.items()
+            },
         }
 
 
@@ -212,7 +218,10 @@ def _wanted(name: str, entry: Mapping[str, Any]) -> Wanted:
     target = layout.of_manifest_target(manifest)
     _need(target is not None and target[0] == name, f"{manifest!r} is no manifest of {name!r}")
     _need(layout.is_sha256(sha256), f"{sha256!r} is no sha256")
-    return Wanted(manifest, sha256)
+    gates = entry.get("gates", {})
+    _need(isinstance(gates, dict) and len(gates) <= _MOST_GATES, "gates that are no table")
+    _need(all(type(value) in (int, float) and 0 <= value < _LARGEST_COUNTER for value in gates.values()), "gates")
+    return Wanted(manifest, sha256, {str(gate): float(value) for gate, value in gates.items()})
 
 
 def _need(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -1,4 +1,4 @@
-"""`lineside model inspect|pack|verify`: look at a model file, seal a bundle, check a sealed one."""
+"""`lineside model inspect|pack|verify`: look at a model file, seal a bundle, check a sealed one; and what `model_life` has to say to the agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli import output
+from agent.cli import model_life, output
 from agent.cli.output import JsonOption
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from agent.models.tflite_metadata import ModelMetadata
     from agent.models.trial import TrialReport
 
-app = typer.Typer(help="Look at models: inspect a file, pack and verify a bundle.")
+app = typer.Typer(help="Look at models, pack and verify bundles; speak of versions to the running agent.")
+app.command("return")(model_life.return_)
+for _command in (model_life.hold, model_life.confirm, model_life.feedback):
+    app.command()(_command)
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]

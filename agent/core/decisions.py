@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from agent.core import results
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from agent.core.messages import Decision
     from agent.core.results import Result
 
@@ -100,6 +102,16 @@ def _by_limits(value: float, at_least: float | None, below: float | None) -> Dec
     return "accept"
 
 
+def _majority(n: int, decisions: Collection[Decision]) -> Decision:
+    """What at least `n` of them say, the gravest first."""
+    rejects = sum(decision == "reject" for decision in decisions)
+    if rejects >= n:
+        return "reject"
+    if rejects + sum(decision == "unsure" for decision in decisions) >= n:
+        return "unsure"
+    return "accept"
+
+
 class Smoothing:
     """`n` of the last `m` frames must agree before a reject counts.
 
@@ -116,12 +128,12 @@ class Smoothing:
         if raw is None:
             return None
         self._recent.append(raw)
-        rejects = sum(decision == "reject" for decision in self._recent)
-        if rejects >= self._n:
-            return "reject"
-        if rejects + sum(decision == "unsure" for decision in self._recent) >= self._n:
-            return "unsure"
-        return "accept"
+        return _majority(self._n, self._recent)
+
+    def instead(self) -> Callable[[Decision | None], Decision | None]:
+        """What the decision on the last frame would have been, had its raw one been another; holds for that frame for good."""
+        n, others = self._n, tuple(self._recent)[:-1]
+        return lambda raw: None if raw is None else _majority(n, (*others, raw))
 
 
 class EventRule:

@@ -15,8 +15,9 @@ from agent.pipeline.tuning import Tuning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.core.decisions import DecisionRule
     from agent.core.frames import Frame
-    from agent.core.messages import Clock
+    from agent.core.messages import Clock, Decision
     from agent.core.results import Result
     from agent.models.contract import Inferred, Model
     from agent.pipeline.settings import PipelineSettings
@@ -80,7 +81,7 @@ class Inspector:
         rule = self.tuning.over(model.rule)
         if rule is not model.rule and rule is not None and isinstance(result, Anomaly):
             result.threshold = rule.threshold  # the message names what was decided by
-        decision = decide(result, rule) if finite or rule is None else "unsure"
+        decision = _raw(result, rule, finite=finite)
         if self._smoothing:
             decision = self._smoothing.apply(decision)
         latency = _latency(frame, inferred)
@@ -113,6 +114,25 @@ class Inspector:
         if event_seq is not None:
             self._event_seq += 1
         return Inspection(prediction, event_seq, self._publish.selects(decision, result, time.monotonic()))
+
+    def instead(self) -> Callable[[Result, DecisionRule | None], Decision | None]:
+        """What would have been decided of the frame that was inspected last, had it been another model's.
+
+        To be asked for in the thread that inspects; the answer holds for that frame for good, and any thread may call it with a result and
+        the rule of the model that it came from. Whether it would have come in time is not asked.
+        """
+        tuning, smoothed = self.tuning, self._smoothing.instead() if self._smoothing else None
+
+        def decision(result: Result, rule: DecisionRule | None) -> Decision | None:
+            raw = _raw(result, tuning.over(rule), finite=is_finite(result))
+            return raw if smoothed is None else smoothed(raw)
+
+        return decision
+
+
+def _raw(result: Result, rule: DecisionRule | None, *, finite: bool) -> Decision | None:
+    """The decision on a result by itself."""
+    return decide(result, rule) if finite or rule is None else "unsure"
 
 
 def _latency(frame: Frame, inferred: Inferred) -> Latency:

@@ -14,12 +14,13 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from agent.models.placement import Region
-from agent.sources.demand import Needed
+from agent.sources.demand import Needed, largest
 
 if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.core.messages import Hold
     from agent.models.contract import Prepared, Preparer
+    from agent.models.placement import Size
     from agent.pipeline.motion import MotionGate
 
 _EARLY = 4
@@ -72,6 +73,7 @@ class Intake:
         self._needs_full_frames = needs_full_frames
         self._preparer: Preparer | None = None
         self._needed: Needed | None = None
+        self._also: Needed | None = None
         self._holds: frozenset[Hold] = frozenset()
         self._lock = threading.Lock()
         self._asked: SimpleQueue[Frame] | None = None
@@ -132,17 +134,23 @@ class Intake:
     @preparer.setter
     def preparer(self, preparer: Preparer | None) -> None:
         if preparer is not None and preparer.size is not None and not self._needs_full_frames:
-            height, width = preparer.size
-            seen = self._seen
-            self._needed = Needed.by_input(
-                width, height, seen_width=seen.x_max - seen.x_min, seen_height=seen.y_max - seen.y_min
-            )
+            self._needed = self._needed_for(preparer.size)
         self._preparer = preparer
+
+    def also_for(self, size: Size | None) -> None:
+        """Frames are to be good enough for a candidate too, whose input has this size; None where there is none. Any thread."""
+        self._also = None if size is None else self._needed_for(size)
+
+    def _needed_for(self, size: Size) -> Needed:
+        height, width = size
+        seen = self._seen
+        return Needed.by_input(width, height, seen_width=seen.x_max - seen.x_min, seen_height=seen.y_max - seen.y_min)
 
     @property
     def needed(self) -> Needed | None:
         """Pixels of the frame that are needed, by the last model that was at work; None for all of them, and before the first model."""
-        return self._needed
+        also = self._also
+        return self._needed if also is None else largest((self._needed, also))
 
     def admit(self, frame: Frame) -> Job | None:
         """The frame, prepared if there is a model; None if the gate or the rate lets it go, or something holds them all back."""

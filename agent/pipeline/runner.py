@@ -15,28 +15,32 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.backoff import Backoff
 from agent.core.crashes import Crashes
 from agent.core.errors import LinesideError, ModelCrashed, ModelRefused, Stalled
-from agent.core.health import Figures
-from agent.core.mailbox import Closed, Mailbox
-from agent.pipeline.finisher import Finisher
+from agent.pipeline.candidates import Candidates
 from agent.pipeline.inspector import Identity, Inspector
 from agent.pipeline.observer import Observers
-from agent.pipeline.offer import Offer, OfferBox
+from agent.pipeline.offer import Offer
+from agent.pipeline.shadow import Line
 from agent.pipeline.shift import GivenUp, Patience, Shift
+from agent.pipeline.work import Station, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from agent.core.comparing import Pair
+    from agent.core.frames import Frame
+    from agent.core.mailbox import Mailbox
     from agent.core.supervision import Plan
-    from agent.models.contract import Inferred, Model, Prepared, Preparer
+    from agent.models.contract import Model
+    from agent.pipeline.canary import Canary
     from agent.pipeline.intake import Intake, Job
     from agent.pipeline.observer import Observer
     from agent.pipeline.settings import PipelineSettings
+    from agent.pipeline.shadow import Shadow
     from agent.pipeline.tuning import Tuning
     from agent.sinks.contract import Sink
     from agent.sources.demand import Needed
@@ -44,8 +48,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("lineside.pipeline")
 
 PipelineState = Literal["starting", "ok", "failed", "ended"]
-_POLL_S = 0.5
-"""How long a pipeline waits for a frame before it looks whether it should stop."""
 _RELOAD_FIRST_S, _RELOAD_MAX_S = 5.0, 300.0
 
 
@@ -64,33 +66,6 @@ class Feed:
     intake: Intake
     finite: bool
     shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A frame that is to be finished, and the model that inferred it, which is no longer the one at work where a swap came between."""
-
-    job: Job
-    inferred: Inferred
-    model: Model
-
-
-class _Work:
-    """What one load began: the model at work, which a swap replaces.
-
-    Attributes:
-        model: Takes the next frame; closed at the end of the work.
-        offers: Those that were taken, until the old model's last frame is finished.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.offers: list[Offer] = []
-
-    def conclude(self) -> None:
-        """Give back the old models, of which no frame is on its way any more."""
-        while self.offers:
-            self.offers.pop().conclude()
 
 
 class PipelineRunner:
@@ -133,19 +108,24 @@ class PipelineRunner:
         self.settings = settings
         self.state: PipelineState = "starting"
         self.fault: LinesideError | None = None
-        self.figures = Figures()
         self.child_restarts = 0
         self.observers = Observers(name, observers)
-        self._crashed_frames = 0
-        self._feed = feed
+        inspector = Inspector(name, settings, identity)
+        line = Line(
+            name,
+            live=not feed.finite,
+            hung_after_s=patience.stall_after_s,
+            dropped=lambda: feed.box.dropped,
+            instead=inspector.instead,
+        )
+        self._candidates = Candidates(line, self.observers, feed.intake, settings.deadline_ms)
+        self._station = Station(
+            name, settings, feed, sink, inspector, self.observers, self._candidates, once=once, stop=threading.Event()
+        )
+        self.figures = self._station.figures
         self._load = load
-        self._sink = sink
-        self._inspector = Inspector(name, settings, identity)
         self._on_change = on_change
-        self._once = once
-        self._stop = threading.Event()
         self._woken = threading.Event()
-        self._offers = OfferBox()
         self._patience = patience
         self._shift = self._new_shift()
         self._lost: tuple[list[Shift], int] = ([], 0)
@@ -158,7 +138,7 @@ class PipelineRunner:
 
     def stop(self) -> None:
         """End after the frame at hand. Returns at once."""
-        self._stop.set()
+        self._station.stop.set()
         self._woken.set()
 
     def offer(self, model: Model) -> Offer:
@@ -173,11 +153,39 @@ class PipelineRunner:
 
         Returns:
             To be waited for; then its `former` is to be closed by the caller.
+
+        Raises:
+            ValueError: The model is in its shadow or canary still.
         """
+        self._candidates.must_not_use(model)
         offer = Offer(model)
-        self._offers.put(offer)
+        self._station.offers.put(offer)
         self._woken.set()
         return offer
+
+    def shadow(self, model: Model, *, on_pair: Callable[[Pair, Frame], None], share: float = 1.0) -> Shadow:
+        """Have a candidate see what the model at work sees, and compare them. Any thread; returns at once.
+
+        It ends with its first fault, with another model at work, with another candidate in its place, and with the pipeline. A reload of
+        the model at work and fresh threads do not end it.
+
+        Args:
+            model: Loaded by a thread that outlives it, and used by nobody else. Closed by the caller after `Shadow.stop`.
+            on_pair: Called for each frame that both saw, in the candidate's thread.
+            share: Of the frames that it sees at most, in 0..1; less where the model at work would be harmed.
+        """
+        return self._candidates.begin_shadow(model, on_pair, share)
+
+    def canary(self, model: Model, *, share: float) -> Canary:
+        """Have a candidate decide every n-th frame. Any thread; returns at once.
+
+        It ends as a shadow does. A frame on which it fails, or with which it is not back in time, is decided by the model at work.
+
+        Args:
+            model: As for `shadow`; closed by the caller after `Canary.end` and `Canary.wait`.
+            share: Of the frames that it decides, in 0..1.
+        """
+        return self._candidates.begin_canary(model, share)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False if it did not come in time. Abandoned threads do not count."""
@@ -195,12 +203,12 @@ class PipelineRunner:
 
     def stalled_s(self, now_s: float) -> float | None:
         """How long a call has held a thread for too long; see `agent.core.supervision.Supervised`."""
-        stuck = None if self._stop.is_set() else self._shift.stuck(now_s)
+        stuck = None if self._station.stop.is_set() else self._shift.stuck(now_s)
         return None if stuck is None else stuck.held_s
 
     def abandon(self, now_s: float, plan: Plan) -> bool:
         """Give up the threads; the frames that they hold are lost, and counted as `hung`. See `agent.core.supervision.Supervised`."""
-        shift, feed = self._shift, self._feed
+        shift, feed = self._shift, self._station.feed
         stuck = shift.give_up(now_s)
         if stuck is None:
             return False
@@ -222,7 +230,7 @@ class PipelineRunner:
 
     def restart(self) -> None:
         """Load the model anew and go on, in fresh threads; see `agent.core.supervision.Supervised`."""
-        if not self._stop.is_set():
+        if not self._station.stop.is_set():
             self._set("starting", None)
             self._shift = self._new_shift()
             self._shift.start()
@@ -230,33 +238,33 @@ class PipelineRunner:
     @property
     def late(self) -> int:
         """Predictions that came after the deadline since the start."""
-        return self._inspector.late
+        return self._station.inspector.late
 
     @property
     def needed(self) -> Needed | None:
         """Pixels that its frames must have; None for all that the source has, and before the first model."""
-        return self._feed.intake.needed
+        return self._station.feed.intake.needed
 
     @property
     def intake(self) -> Intake:
         """Where its frames are let in, or held back."""
-        return self._feed.intake
+        return self._station.feed.intake
 
     @property
     def tuning(self) -> Tuning:
         """What was changed of its decision since the start."""
-        return self._inspector.tuning
+        return self._station.inspector.tuning
 
     @property
     def is_loading(self) -> bool:
         """Whether it is still to be seen if there is a model for its first frame."""
-        return self._feed.intake.preparer is None and self.state in ("starting", "ok")
+        return self._station.feed.intake.preparer is None and self.state in ("starting", "ok")
 
     def drops(self) -> dict[str, int]:
         """Frames dropped on purpose since the start, by reason."""
-        feed = self._feed
+        feed = self._station.feed
         counts = {"overrun": feed.box.dropped, "no_model": feed.box.skipped, "still": feed.intake.still}
-        counts["model_crashed"] = self._crashed_frames
+        counts["model_crashed"] = self._station.crashed_frames
         counts["slowed"] = feed.intake.slowed
         shifts, hung = self._lost
         counts["hung"] = hung + sum(map(_frames_lost, shifts))
@@ -269,13 +277,14 @@ class PipelineRunner:
     def _run(self, shift: Shift) -> None:
         try:
             self._until_the_end(shift)
-            self._offers.close()
+            self._station.offers.close()
+            self._candidates.close()
         except GivenUp:  # another shift speaks for the pipeline now
             log.info("pipeline %s: an abandoned thread has ended", self.name, extra={"pipeline": self.name})
 
     def _until_the_end(self, shift: Shift) -> None:
         backoff, crashes = Backoff(_RELOAD_FIRST_S, _RELOAD_MAX_S), Crashes()
-        while not self._stop.is_set():
+        while not self._station.stop.is_set():
             made = self.figures.predictions
             fault = self._until_fault(shift)
             if fault is None:
@@ -291,24 +300,24 @@ class PipelineRunner:
                     self._rest(again_s)
                     continue
                 fault = ModelCrashed(f"too many crashes, the last one: {fault}", hint=fault.hint)
-            self._feed.box.skip(on=self._feed.shared)
+            self._station.feed.box.skip(on=self._station.feed.shared)
             self._set("failed", fault)
             self._rest(backoff.next_s())
 
     def _rest(self, seconds: float) -> None:
         """Wait for the next try, or until it is asked to stop or is offered a model."""
         self._woken.clear()
-        if not self._stop.is_set() and self._offers.waiting is None:
+        if not self._station.stop.is_set() and self._station.offers.waiting is None:
             self._woken.wait(seconds)
 
     def _until_fault(self, shift: Shift) -> LinesideError | None:
         """Load the model and work; None when the frames have ended or the pipeline was stopped."""
         try:
-            work = _Work(shift.do("load", self._loaded, shift))
+            work = Work(self._station, shift, shift.do("load", self._loaded, shift))
             try:
-                self._feed.box.skip(on=False)
+                self._station.feed.box.skip(on=False)
                 self._set("ok", None)
-                self._work(shift, work)
+                work.run()
             finally:
                 shift.do("close", work.model.close)
         except GivenUp:
@@ -322,133 +331,14 @@ class PipelineRunner:
 
     def _loaded(self, shift: Shift) -> Model:
         """A model, the offered one if there is one; one that comes too late is let go, as nobody else would."""
-        if (offer := self._offers.take()) is not None:
+        if (offer := self._station.offers.take()) is not None:
+            self._candidates.end()
             offer.taken = True
             offer.conclude()
         model = self._load() if offer is None else offer.model
         if shift.is_over:
             model.close()
         return model
-
-    def _work(self, shift: Shift, work: _Work) -> None:
-        intake = self._feed.intake
-        finisher = Finisher(f"finish-{self.name}", partial(self._finish, shift))
-        shift.helper = finisher
-        self.tuning.over(work.model.rule)  # known before the first frame
-        intake.preparer = work.model.preparer()
-        try:
-            self._infer(shift, work, finisher)
-        finally:
-            try:
-                with shift:
-                    intake.preparer = None
-                finisher.close()
-            finally:
-                work.conclude()
-
-    def _infer(self, shift: Shift, work: _Work, finisher: Finisher[_Made | Offer]) -> None:
-        """The interpreter's thread: does as little else as possible, and does it in this order.
-
-        A result waits until the next frame is there; then it is handed over right before the interpreter lets go of the GIL.
-        """
-        box, stop, offers = self._feed.box, self._stop, self._offers
-
-        def has_left() -> bool:
-            return shift.is_over
-
-        own = work.model.preparer()
-        unfinished: _Made | None = None
-        while not (stop.is_set() or shift.is_over):
-            if offers.waiting is not None:
-                own, unfinished = self._swap(shift, work, finisher, own, unfinished), None
-            try:
-                job = box.get(_POLL_S, has_left)
-            except Closed:
-                return
-            if job is None:
-                continue
-            shift.taken += 1
-            prepared = self._prepared(shift, job, own)
-            if unfinished is not None:
-                finisher.later(unfinished)
-            model = work.model
-            unfinished = _Made(job, shift.do("infer", self._invoke, model, prepared), model)
-            del job, prepared  # some megabytes, and the next one may be long in coming
-            if self._once or not len(box):
-                finisher.now(unfinished)
-                unfinished = None
-            if self._once:
-                box.close()
-                return
-        if unfinished is not None:
-            finisher.now(unfinished)
-
-    def _prepared(self, shift: Shift, job: Job, own: Preparer) -> Prepared:
-        """The input of a frame; filled here if the frame came before the model at work, or it was filled for another one."""
-        if job.prepared is None or job.by is not self._feed.intake.preparer:
-            job.prepared, job.by = shift.do("prepare", own.prepare, job.frame.pixels), own
-        return job.prepared
-
-    def _swap(
-        self,
-        shift: Shift,
-        work: _Work,
-        finisher: Finisher[_Made | Offer],
-        own: Preparer,
-        unfinished: _Made | None,
-    ) -> Preparer:
-        """From here on the offered model takes every frame; the old one goes back when what it inferred is finished.
-
-        Returns:
-            What prepares for this thread now.
-        """
-        if unfinished is not None:
-            finisher.now(unfinished)
-        with shift:
-            offer = self._offers.take()
-            if offer is None:
-                return own
-            offer.former, offer.taken = work.model, True
-            work.offers.append(offer)
-            work.model = offer.model
-            self._feed.intake.preparer = offer.at_intake
-        self.tuning.over(offer.model.rule)
-        finisher.now(offer)
-        return offer.own
-
-    def _invoke(self, model: Model, prepared: Prepared) -> Inferred:
-        """Run the model; a frame on which its process crashes is lost and counted."""
-        try:
-            return model.infer(prepared)
-        except ModelCrashed:
-            self._crashed_frames += 1
-            raise
-
-    def _finish(self, shift: Shift, made: _Made | Offer) -> None:
-        """One thread at a time, in the order of the frames. What was numbered is sent, what was not never is."""
-        if isinstance(made, Offer):  # all frames before it are finished
-            made.conclude()
-            return
-        job, inferred, model = made.job, made.inferred, made.model
-        result = shift.do("decode", model.decode, inferred)
-        with shift:
-            inspection = self._inspector.inspect(job.frame, inferred, model, result)
-            shift.numbered += 1
-        if job.by is not None:
-            job.by.recycle(inferred.prepared)
-        self.figures.record(inspection.prediction.latency_ms.total, time.monotonic())
-        if inspection.publish or inspection.event_seq is not None:
-            shift.do(
-                "send",
-                self._sink.send,
-                inspection.prediction,
-                qos=self.settings.qos,
-                event_seq=inspection.event_seq,
-                publish=inspection.publish,
-                wait=(lambda: shift.waits("send") and not self._stop.is_set()) if self._feed.finite else None,
-            )
-        if self.observers.present:
-            shift.do("observe", self.observers.tell, job.frame, inspection.prediction, inferred)
 
     def _set(self, state: PipelineState, fault: LinesideError | None) -> None:
         before = (self.state, str(self.fault))

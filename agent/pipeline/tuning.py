@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tuning:
-    """One thread at a time asks `over`, frame by frame; any thread, but one at a time, calls `change`; all may read.
+    """Any thread asks `over`, frame by frame; any thread, but one at a time, calls `change`; the pipeline's calls `works_with`; all may read.
 
     What is changed at once is seen at once by the next frame that is judged: rule and changes are replaced as a whole.
     """
@@ -27,7 +27,7 @@ class Tuning:
 
     @property
     def configured(self) -> DecisionRule | None:
-        """The rule of the model that was last at work; None before the first, and for models that only observe."""
+        """The rule of the model that was last at work, not that of a candidate; None before the first, and for models that only observe."""
         return self._configured
 
     @property
@@ -40,9 +40,12 @@ class Tuning:
         merged = {**self._changes, **values}
         self._changes = {key: value for key, value in merged.items() if value is not None}
 
-    def over(self, configured: DecisionRule | None) -> DecisionRule | None:
-        """The rule to judge by: the configured one with what was changed."""
+    def works_with(self, configured: DecisionRule | None) -> None:
+        """This is the rule of the model at work from now on."""
         self._configured = configured
+
+    def over(self, configured: DecisionRule | None) -> DecisionRule | None:
+        """The rule to judge by: a model's configured one with what was changed."""
         changes = self._changes
         if configured is None or not changes:
             return configured

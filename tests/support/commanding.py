@@ -44,7 +44,7 @@ def pipeline(name: str = "p", *, rule: DecisionRule | None = RULE, source: str =
         sink=None,
         identity=Identity("press", "session-1", lambda: "synced"),
     )
-    runner.tuning.over(rule)
+    runner.tuning.works_with(rule)
     return runner
 
 

@@ -110,6 +110,29 @@ def job(index, value=90) -> Job:
     return Job(Frame(pixels, index, time.time_ns(), time.perf_counter_ns()))
 
 
+class Candidate(TrappedModel):
+    """Another model: scores as it is told, and fails where the test says."""
+
+    def __init__(self, score=None, *, raises=None, version="2", rule=None, **traps) -> None:
+        super().__init__(**traps)
+        self.reference = ModelReference(name="m", version=version, digest="sha256:1", runtime="none", delegate="none")
+        self.rule = rule or self.rule
+        self.decided = 0
+        self._score, self._raises = score, raises or {}
+
+    def _meet(self, call) -> None:
+        super()._meet(call)
+        if call in self._raises:
+            raise self._raises[call]
+
+    def decode(self, inferred):
+        result = super().decode(inferred)
+        self.decided += 1
+        if self._score is not None:
+            result.score = result.top[0].score = self._score
+        return result
+
+
 def pipeline(
     load,
     *,
@@ -120,6 +143,7 @@ def pipeline(
     name="p",
     patience=None,
     observers=(),
+    finite=True,
     **settings,
 ):
     """A pipeline over a mailbox that waits, as that of a file; its box and its sink."""
@@ -127,7 +151,7 @@ def pipeline(
     runner = PipelineRunner(
         name,
         PipelineSettings(source="s", model="m", **settings),
-        Feed(box, Intake(), finite=True, shared=shared),
+        Feed(box, Intake(), finite=finite, shared=shared),
         load=load,
         sink=sink,
         identity=Identity("dev", "session-1", lambda: "unsynced"),
@@ -136,3 +160,53 @@ def pipeline(
         **({"patience": patience} if patience else {}),
     )
     return runner, box, sink
+
+
+class Line:
+    """A pipeline that works, with a frame whenever the test wants one."""
+
+    def __init__(self, model=None, **options) -> None:
+        self.active = model or TrappedModel()
+        self.runner, self.box, self.sink = pipeline(lambda: self.active, **options)
+        self.pairs = []
+        self.count = 0
+        self._came = threading.Condition()
+        self.runner.start()
+
+    def on_pair(self, pair, frame) -> None:
+        with self._came:
+            self.pairs.append((pair, frame))
+            self._came.notify_all()
+
+    def frame(self, value=90) -> None:
+        """One frame, and wait until its prediction was sent."""
+        self.box.put(job(self.count, value), 0)
+        self.count += 1
+        self.sink.wait_for(self.count)
+
+    def until_pair(self, count=1, value=90) -> None:
+        """Frames until so many were compared."""
+        until_s = time.monotonic() + LONG_S
+        while len(self.pairs) < count and time.monotonic() < until_s:
+            self.frame(value)
+        assert len(self.pairs) >= count
+
+    def until(self, condition) -> None:
+        """Frames until it holds."""
+        until_s = time.monotonic() + LONG_S
+        while not condition() and time.monotonic() < until_s:
+            self.frame()
+        assert condition()
+
+    def end(self) -> None:
+        self.box.close()
+        assert self.runner.join(LONG_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        assert [seq for seq, *_ in self.sink.sent] == list(range(self.count)), (
+            "no frame is lost, whatever the candidate does"
+        )

@@ -126,6 +126,7 @@ def test_nested_tables_are_known():
         "decision": "DecisionSpec",
         "golden": "GoldenSpec",
         "budget": "BudgetSpec",
+        "gates": "GateSettings",
     }
 
 

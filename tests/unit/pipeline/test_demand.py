@@ -97,7 +97,7 @@ def test_a_pipeline_is_loading_until_it_has_a_model_or_none(state):
 
     runner = object.__new__(PipelineRunner)
     runner.state, intake = state, Intake()
-    runner._feed = SimpleNamespace(intake=intake)
+    runner._station = SimpleNamespace(feed=SimpleNamespace(intake=intake))
     assert runner.is_loading == (state in ("starting", "ok"))
     intake.preparer = model(1, 1)
     assert not runner.is_loading

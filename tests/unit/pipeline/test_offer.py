@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
-from inspecting import LONG_S, Trap, TrappedModel, job, pipeline
+from inspecting import LONG_S, Candidate, Trap, TrappedModel, job, pipeline
 
 from agent.core.errors import ModelAwaited, ModelCrashed
 from agent.supervisor import Supervisor
@@ -87,6 +89,44 @@ def test_one_that_has_ended_takes_nothing():
     offer = runner.offer(new)
     assert offer.wait(LONG_S)
     assert (offer.taken, offer.former, new.closed.is_set()) == (False, None, False)
+
+
+def test_an_offer_that_came_before_a_frame_decides_it():
+    """A line that waits for its next part returns to the previous model with that part and not the one after it."""
+    runner, box, sink = pipeline(TrappedModel)
+    box.put(job(0), 0)
+    runner.start()
+    sink.wait_for(1)
+    new = Candidate()
+    offer = runner.offer(new)
+    box.put(job(1), 0)
+    sink.wait_for(2)
+    assert offer.taken
+    assert new.decided == 1
+    box.close()
+    assert runner.join(LONG_S)
+
+
+def test_nothing_of_an_old_model_stays_when_its_last_frame_is_finished():
+    """Its tensors go with it: two hundred swaps must not leave two hundred models' buffers behind."""
+    runner, box, sink = pipeline([TrappedModel()].pop)
+    box.put(job(0), 0)
+    runner.start()
+    sink.wait_for(1)
+    gone = []
+    for index in range(1, 5):
+        offer = runner.offer(TrappedModel())
+        box.put(job(index), 0)
+        assert offer.wait(LONG_S)
+        gone.append(weakref.ref(offer.former))
+        del offer
+        sink.wait_for(index + 1)
+    box.put(job(5), 0)
+    sink.wait_for(6)
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 4
+    box.close()
+    assert runner.join(LONG_S)
 
 
 def test_a_later_offer_takes_the_place_of_one_that_still_waits():
