@@ -14,6 +14,7 @@ from publishing import TOPICS, Links, publishing, send, status
 from agent.core import results
 from agent.core.messages import (
     CommandAck,
+    Drift,
     Health,
     HoldResult,
     ModelState,
@@ -21,6 +22,7 @@ from agent.core.messages import (
     PipelineHealth,
     SourceState,
     SpoolHealth,
+    StatisticDrift,
 )
 from agent.core.times import now_text
 from agent.mqtt import reference
@@ -83,6 +85,30 @@ def ack():
     )
 
 
+def drift():
+    statistic = StatisticDrift(
+        state="drifting",
+        since=now_text(),
+        psi=0.5,
+        psi_limit=0.3,
+        ks=None,
+        ks_limit=None,
+        worth=200.0,
+        windows=3,
+        unjudged=0,
+    )
+    return Drift(
+        device="press-07",
+        session="session-1",
+        pipeline="p",
+        state="drifting",
+        since=now_text(),
+        reason=None,
+        model="sha256:0",
+        statistics={"brightness": statistic},
+    )
+
+
 def say_everything(publisher, broker, links):
     """Each kind of payload, on each topic: live, late, and given up."""
     publisher.announce(TOPICS.status, status("degraded", ("source cam failed",)))
@@ -101,6 +127,7 @@ def say_everything(publisher, broker, links):
         previous=None,
     )
     publisher.announce(TOPICS.model_state("parts"), model)
+    publisher.announce(TOPICS.drift("p"), drift())
     publisher.health(health())
     objects = [results.DetectedObject(label="bottle", score=0.9, box=[0.0, 0.1, 0.5, 1.0])]
     send(publisher, 0, event_seq=0, result=results.Detection(objects=objects))
