@@ -93,7 +93,7 @@ class Capture:
         if self._lines:
             self._thread.start()
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float = 2.0) -> None:
         """Write what waits, and end. May be called twice."""
         self._box.close()
         if self._thread.is_alive():
