@@ -14,6 +14,7 @@ from folder_registry import FolderRegistry
 from line import Agent, configure
 from stocking import version_folder
 
+from agent.capture.folder import SampleFolder
 from agent.core.sequential import needed
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(300)]
@@ -38,6 +39,12 @@ bake_s = 0
 [pipelines.inspect]
 source = "cam"
 model = "tiny"
+[pipelines.inspect.capture]
+reasons = ["disagreement", "feedback"]
+every_s = 0
+min_difference = 0
+[samples]
+reserve_bytes = 0
 [commands]
 allow = ["feedback"]
 [sync]
@@ -130,3 +137,10 @@ def test_a_good_version_stays_a_worse_one_is_found_out_and_one_that_was_let_thro
     assert "1.2.0" not in versions, "it never decided a frame"
     decided_wrong = [p["model"]["version"] for p in predictions if p["decision"] == "accept"]
     assert set(decided_wrong) == {"1.3.0"}
+    samples = list(SampleFolder(tmp_path / "state").samples())
+    said = [sample.disagreement for sample in samples if "disagreement" in sample.reasons]
+    assert said
+    assert all(both["active"]["decision"] != both["candidate"]["decision"] for both in said)
+    judged = [sample for sample in samples if "feedback" in sample.reasons]
+    assert judged
+    assert all(sample.label == sample.prediction["result"]["label"] for sample in judged), "they were called right"
