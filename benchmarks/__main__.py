@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ORDER = (
     "throughput", "two-streams", "latency", "overload", "preprocess", "gate", "memory", "start", "idle", "encode",
-    "spool", "drift", "isolation", "polls", "update", "update-memory",
+    "spool", "drift", "isolation", "swaps", "polls", "update", "update-memory",
 )  # fmt: skip
 _RESULTS = Path(__file__).parent / "results"
 _USAGE = 2

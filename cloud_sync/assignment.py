@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ MAX_BYTES = 1 << 20
 """Of an assignment, and of the list of keys."""
 _MOST_MODELS = 1000
 _MOST_GATES = 100
+_DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,12})?")
 _LARGEST_COUNTER = 2**53 - 1
 """What every reader of JSON takes."""
 
@@ -84,7 +86,7 @@ class Assignment:
             "issued_at": _written(self.issued_at),
             "expires": _written(self.expires),
             "models": {
-                name: {"manifest": w.manifest, "sha256": w.sha256, **({"gates": dict(w.gates)} if w.gates else {})}
+                name: {"manifest": w.manifest, "sha256": w.sha256, **({"gates": _signable(w.gates)} if w.gates else {})}
                 for name, w in self.models.items()
             },
         }
@@ -220,8 +222,20 @@ def _wanted(name: str, entry: Mapping[str, Any]) -> Wanted:
     _need(layout.is_sha256(sha256), f"{sha256!r} is no sha256")
     gates = entry.get("gates", {})
     _need(isinstance(gates, dict) and len(gates) <= _MOST_GATES, "gates that are no table")
-    _need(all(type(value) in (int, float) and 0 <= value < _LARGEST_COUNTER for value in gates.values()), "gates")
-    return Wanted(manifest, sha256, {str(gate): float(value) for gate, value in gates.items()})
+    return Wanted(manifest, sha256, {str(name): _gate(value) for name, value in gates.items()})
+
+
+def _gate(value: Any) -> float:
+    is_number = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, str) and _DECIMAL.fullmatch(value) is not None
+    )
+    _need(is_number and 0 <= float(value) < _LARGEST_COUNTER, "a gate that is no number")
+    return float(value)
+
+
+def _signable(gates: Mapping[str, float]) -> dict[str, int | str]:
+    """Canonical JSON, of which signatures are made, knows no fractions: those are text, such as `"0.05"`."""
+    return {name: int(value) if value == int(value) else f"{value:f}" for name, value in gates.items()}
 
 
 def _need(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -68,7 +68,7 @@ def render(answer: dict[str, Any]) -> str:
         ),
         "",
         output.table(
-            [(name, *_version(m)) for name, m in answer["models"].items()],
+            [(name, *_version(version)) for name, m in answer["models"].items() for version in _versions(m)],
             head=("model", "state", "version", "digest", "reason"),
         ),
         *(line for name, trial in answer.get("trials", {}).items() for line in trial_lines(name, trial)),
@@ -131,8 +131,12 @@ def _samples(samples: dict[str, Any]) -> list[str]:
     ]
 
 
-def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:
-    version = model["active"] or model["candidate"]
+def _versions(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """What works, and what is on its way or was rejected on it."""
+    return [version for version in (model["active"], model["candidate"]) if version is not None]
+
+
+def _version(version: dict[str, Any]) -> tuple[str, str, str, str]:
     return version["state"], version["version"], version["digest"][:19], version["reason"] or ""
 
 

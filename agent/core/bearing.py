@@ -1,8 +1,8 @@
 """How often a candidate may look on, so that the model at work does not notice. Pure: what its predictions took in, a share out.
 
 Stretches without the candidate alternate with longer ones beside it, and each of these is compared with the last stretches without. One that did
-no harm lets the share grow by a little, one that did halves it (additive increase, multiplicative decrease: Chiu and Jain 1989), and the next
-growth waits twice as long as the last one did. A frame that was late or dropped and would not have been without the candidate counts at once.
+no harm lets the share grow by a little, one that did halves it (additive increase, multiplicative decrease: Chiu and Jain 1989). A frame that was
+late or dropped and would not have been without the candidate counts at once, and the next growth waits twice as long as the last one did.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 
 _FRAMES = 24
 """Of a stretch: the worst tenth is two frames."""
@@ -22,9 +23,9 @@ _RESTS = 3
 _FIRST, _STEP, _LEAST = 1 / 8, 1 / 16, 1 / 1024
 _LONGEST_WAIT = 64
 """Harmless stretches before the share may grow again, after harm upon harm."""
-SLOWER, SLOWER_MS = 1.25, 1.0
-"""A stretch whose slow frames (90th percentile) take longer than this times theirs without the candidate, plus so many milliseconds, was
-harmed; two stretches of an idle machine differ by as much as a tenth and some tenths of a millisecond."""
+SLOWER, SLOWER_PERIOD = 1.25, 0.1
+"""A live line is harmed where its slow frames (90th percentile) take longer than this times theirs without the candidate and a share of the
+time from one frame to the next: what is less, two stretches of one machine differ by anyway."""
 _CHANCE = 2.0
 """Standard deviations of a count (Poisson: the root of what is expected) that are taken for chance."""
 FEWER = 1.1
@@ -132,15 +133,19 @@ class BearableShare:
             self._left = _STRETCHES
             return
         self._left -= 1
-        if self._costs_frames(stretch) or self._slows(stretch):
-            self.share = max(self.share / 2, min(_LEAST, self._asked))
-            self._wait = min(self._wait * 2, _LONGEST_WAIT)
-            self._waits = self._wait
+        if self._costs_frames(stretch):
+            self._wait = self._waits = min(self._wait * 2, _LONGEST_WAIT)
+            self._shrink()
+        elif self._slows(stretch):
+            self._shrink()
         elif self._waits > 1:
             self._waits -= 1
         else:
             self.share = min(self.share + min(_STEP, self.share), self._asked)
             self._wait = self._waits = max(self._wait // 2, 1)
+
+    def _shrink(self) -> None:
+        self.share = max(self.share / 2, min(_LEAST, self._asked))
 
     def _costs_frames(self, stretch: Stretch) -> bool:
         """Whether more frames were late or dropped than chance explains, by what the stretches without it show."""
@@ -150,6 +155,8 @@ class BearableShare:
         return any(counted > expected + _CHANCE * math.sqrt(expected) for counted, expected in counts)
 
     def _slows(self, stretch: Stretch) -> bool:
+        slow_ms = median(rest.slow_ms for rest in self._rests)
+        period_s = median(rest.period_s for rest in self._rests)
         if self._live:
-            return stretch.slow_ms > SLOWER * max(rest.slow_ms for rest in self._rests) + SLOWER_MS
-        return stretch.period_s > FEWER * max(rest.period_s for rest in self._rests)
+            return stretch.slow_ms > SLOWER * slow_ms + SLOWER_PERIOD * period_s * 1e3
+        return stretch.period_s > FEWER * period_s

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.core.results import is_finite, label_of, score_of
 
 if TYPE_CHECKING:
-    from agent.core.messages import Decision
+    from agent.core.messages import Decision, Prediction
     from agent.core.results import Result
 
 NOT_FINITE = "its result holds a NaN or an infinity"
@@ -22,7 +22,8 @@ class Verdict:
         decision: None for a model that only observes, and where there is a fault.
         label: What it saw, where its kind of result names something.
         score: How sure it was, or its one number; None for kinds that have none, and where there is a fault.
-        latency_ms: Of the model's own steps, without waiting: filling the input and the interpreter's time.
+        latency_ms: Of the model's own steps, without waiting: filling the input, the interpreter's time, decoding. Beside a line that
+            works a candidate's is an upper bound, since it stands back.
         fault: Why there is no result that could be believed, in words; None where there is one.
     """
 
@@ -63,6 +64,12 @@ def verdict_of(result: Result, decision: Decision | None, latency_ms: float) -> 
     if not is_finite(result):
         return Verdict(decision, label_of(result), None, latency_ms, NOT_FINITE)
     return Verdict(decision, label_of(result), score_of(result), latency_ms)
+
+
+def own_ms_of(prediction: Prediction) -> float:
+    """Milliseconds of the model's own steps, and of handing its result over where the next frame waits already."""
+    latency = prediction.latency_ms
+    return latency.pre + latency.invoke + latency.post
 
 
 def failed(fault: str, latency_ms: float) -> Verdict:

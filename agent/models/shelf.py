@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lineside.models")
 
+LONGEST_PAUSE_MS = 33.0
+"""LiteRT keeps Python's lock while it packs weights, about 1 ms per MB on an x86 core; beside a line that works that may last for one frame
+at 30 frames/s."""
+
 
 class ModelShelf:
     """Gives loaded models to pipelines and tells what became of each."""
@@ -100,6 +104,8 @@ class ModelShelf:
     def load_beside(self, pipeline: PipelineSettings, bundle: Bundle) -> Model:
         """A version that is not the current one, for one pipeline; nothing is told, and what works goes on.
 
+        One that takes too long to load (`LONGEST_PAUSE_MS`) gets a process of its own until the agent's next start, where nothing waits yet.
+
         Args:
             pipeline: Its settings.
             bundle: Of the version, which was judged in a child process.
@@ -109,7 +115,7 @@ class ModelShelf:
             ModelCrashed: Its process ended while it loaded.
         """
         with self._locks[pipeline.model]:
-            model = self._loaded(bundle, pipeline)
+            model = self._loaded(bundle, pipeline, beside=True)
         self._tell(pipeline.model, [*bundle.findings, *model.findings])
         return model
 
@@ -129,6 +135,9 @@ class ModelShelf:
         """The version that the pipelines of a model work with, if it came from a registry and was loaded."""
         return self._current.get(name)
 
+    def _isolation(self, name: str) -> Isolation:
+        return Isolation(self._models[name].invoke_timeout_s, self._runtime.trial_timeout_s)
+
     def _load_configured(self, name: str, settings: ModelSettings, pipeline: PipelineSettings) -> LoadedModel:
         found: ModelVersion | None = None
         try:
@@ -143,9 +152,11 @@ class ModelShelf:
         self._tell(name, [*bundle.findings, *model.findings])
         return model
 
-    def _loaded(self, bundle: Bundle, pipeline: PipelineSettings) -> LoadedModel:
+    def _loaded(self, bundle: Bundle, pipeline: PipelineSettings, *, beside: bool = False) -> LoadedModel:
         how = self.how(pipeline.model)
-        self._prover.prove(bundle.model, how, self._runtime.limits(), sha256=bundle.model_sha256)
+        trial = self._prover.prove(bundle.model, how, self._runtime.limits(), sha256=bundle.model_sha256)
+        if beside and how.isolation is None and trial.load_ms > LONGEST_PAUSE_MS:
+            how = replace(how, isolation=self._isolation(pipeline.model))
         return load_model(bundle, how, decision=pipeline.decision, region=pipeline.seen)
 
     def _load_stored(self, name: str, registry: str, pipeline: PipelineSettings) -> LoadedModel:

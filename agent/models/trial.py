@@ -45,6 +45,8 @@ class TrialReport:
         outputs: The output tensors.
         invoke_ms: Time of the second invoke; the first one prepares buffers.
         findings: What the interpreter had to say.
+        load_ms: Processor time of loading, most of it XNNPACK's packing of the weights: for so long a load in the agent's own process keeps
+            Python's lock. 0 where the trial was made by a version that did not measure it.
     """
 
     runtime: str
@@ -55,6 +57,7 @@ class TrialReport:
     outputs: tuple[TensorInfo, ...]
     invoke_ms: float
     findings: tuple[Finding, ...]
+    load_ms: float = 0.0
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrialReport:
@@ -193,7 +196,9 @@ def _child(parent: int) -> None:
     limit_memory(order["memory_bytes"])
     try:
         report_to.write("loaded\n")
+        before_ns = time.thread_time_ns()
         interpreter = Interpreter(Path(order["path"]), Execution.of_kernels(order["how"]))
+        load_ms = round((time.thread_time_ns() - before_ns) / 1e6, 3)
         report_to.write("invoked\n")
         for position, tensor in enumerate(interpreter.inputs):
             interpreter.set_input(np.zeros(tensor.shape, tensor.dtype), position)
@@ -211,6 +216,7 @@ def _child(parent: int) -> None:
             ),
             invoke_ms=round((time.perf_counter_ns() - began_ns) / 1e6, 3),
             findings=tuple(interpreter.findings),
+            load_ms=load_ms,
         )
         report_to.write(json.dumps(asdict(report)) + "\n")
     except ModelRefused as error:

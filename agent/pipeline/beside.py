@@ -35,10 +35,12 @@ class Answer:
     Attributes:
         inferred: Its outputs; the input tensor belongs to a later frame already.
         result: What they say.
+        took_ms: All of it.
     """
 
     inferred: Inferred
     result: Result
+    took_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ class Failure:
 
     Attributes:
         fault: In words.
-        after_ms: How long it took.
+        took_ms: Until it failed.
     """
 
     fault: str
-    after_ms: float
+    took_ms: float
 
 
 class Beside(Generic[T]):
@@ -136,7 +138,8 @@ class Beside(Generic[T]):
             preparer = preparer or self._model.preparer()
             prepared = preparer.prepare(frame.pixels)
             inferred = self._model.infer(prepared)
-            answer = Answer(inferred, self._model.decode(inferred))
+            result = self._model.decode(inferred)
+            answer = Answer(inferred, result, (time.monotonic() - began_s) * 1e3)
             preparer.recycle(prepared)
         except LinesideError as error:
             fault = str(error)

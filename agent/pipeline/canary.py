@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.core.comparing import NOT_FINITE
+from agent.core.comparing import NOT_FINITE, own_ms_of
 from agent.core.results import is_finite
 from agent.pipeline.beside import Answer, Failure
 from agent.pipeline.tried import Tried
@@ -32,10 +32,12 @@ _FIRST_FRAMES = 8
 """Decided by the model at work, so that it is known what it takes."""
 _LONGEST_S = 1.0
 _SLOWER = 2.0
-"""On a live line the candidate may take a frame's period, so that the next frame is not dropped, or so many times what the model at work
-takes where that is more."""
+"""On a live line the candidate may take a frame's period without so many times what the model at work takes, so that no frame is dropped; but
+always so many times what the model at work takes."""
+_PERIODS = 9
+"""Whose median is the line's."""
 _NEW = 1 / 8
-"""How fast the estimate of the period follows."""
+"""How fast the estimate follows of what the model at work takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Side:
         decisions: How many of each; without a rule under `none`.
         bad: Those with a NaN or an infinity.
         late: Those that missed their deadline.
-        p50_ms: Of what the model itself takes, filling the input included; None before its first.
+        p50_ms: Of what the model itself takes (`agent.core.comparing.own_ms_of`); None before its first.
         p99_ms: The same.
     """
 
@@ -87,7 +89,7 @@ class _Tally:
         self.usual_ms = 0.0
 
     def note(self, prediction: Prediction) -> None:
-        own_ms = prediction.latency_ms.pre + prediction.latency_ms.invoke
+        own_ms = own_ms_of(prediction)
         self.usual_ms = own_ms if not self.frames else self.usual_ms + _NEW * (own_ms - self.usual_ms)
         self.frames += 1
         self._own_ms.append(own_ms)
@@ -151,8 +153,8 @@ class Canary(Tried[_Question]):
         self._credit = 0.0
         self._slow = self._failed = 0
         self._mine, self._others = _Tally(), _Tally()
-        self._before_ns: int | None = None
-        self._period_s = 0.0
+        self._before: Frame | None = None
+        self._periods_s: deque[float] = deque(maxlen=_PERIODS)
 
     @property
     def counts(self) -> Counts:
@@ -209,15 +211,18 @@ class Canary(Tried[_Question]):
         return None
 
     def _measure(self, frame: Frame) -> None:
-        """The line's pace."""
-        before_ns, self._before_ns = self._before_ns, frame.handed_over_ns
-        if before_ns is not None:
-            period_s = (frame.handed_over_ns - before_ns) / 1e9
-            self._period_s = self._period_s + _NEW * (period_s - self._period_s) if self._period_s else period_s
+        """The line's pace; frames that were dropped are counted by their numbers."""
+        before, self._before = self._before, frame
+        if before is not None and frame.index > before.index:
+            period_ns = (frame.handed_over_ns - before.handed_over_ns) / (frame.index - before.index)
+            self._periods_s.append(period_ns / 1e9)
 
     def _patience_s(self, frame: Frame) -> float:
         usual_s = self._others.usual_ms / 1e3
-        patience_s = min(_LONGEST_S, max(self._period_s, _SLOWER * usual_s)) if self._live else _LONGEST_S
+        patience_s = _LONGEST_S
+        if self._live and self._periods_s:
+            spare_s = sorted(self._periods_s)[len(self._periods_s) // 2] - _SLOWER * usual_s
+            patience_s = min(_LONGEST_S, max(spare_s, _SLOWER * usual_s))
         if self._deadline_ms is not None:  # what is left when the active model has still to decide it
             passed_s = (time.perf_counter_ns() - frame.handed_over_ns + frame.age_ns) / 1e9
             patience_s = min(patience_s, self._deadline_ms / 1e3 - passed_s - _SLOWER * usual_s)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.bearing import BearableShare
-from agent.core.comparing import Pair, Verdict, failed, verdict_of
+from agent.core.comparing import Pair, failed, own_ms_of, verdict_of
 from agent.pipeline.beside import Failure
 from agent.pipeline.tried import Tried
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from agent.core.decisions import DecisionRule
     from agent.core.frames import Frame
-    from agent.core.messages import Decision, Latency, Prediction
+    from agent.core.messages import Decision, Prediction
     from agent.core.results import Result
     from agent.models.contract import Inferred, Model
     from agent.pipeline.beside import Answer
@@ -129,8 +129,12 @@ class Shadow(Tried[_Published]):
 
     def _compare(self, published: _Published, came: Answer | Failure) -> None:
         prediction = published.prediction
-        verdict = failed(came.fault, came.after_ms) if isinstance(came, Failure) else self._verdict(came, published)
-        active = verdict_of(prediction.result, prediction.decision, _own_ms(prediction.latency_ms))
+        if isinstance(came, Failure):
+            verdict = failed(came.fault, came.took_ms)
+        else:
+            decision = published.instead(came.result, self.model.rule)
+            verdict = verdict_of(came.result, decision, came.took_ms)
+        active = verdict_of(prediction.result, prediction.decision, own_ms_of(prediction))
         self.seen += 1
         self.failed += verdict.fault is not None
         try:
@@ -139,13 +143,3 @@ class Shadow(Tried[_Published]):
             log.exception("pipeline %s: a pair was not taken", self._line.name)
         if isinstance(came, Failure):
             self.over(came.fault)
-
-    def _verdict(self, answer: Answer, published: _Published) -> Verdict:
-        inferred = answer.inferred
-        own_ns = (inferred.prepared.ready_ns - inferred.prepared.began_ns) + (inferred.invoked_ns - inferred.began_ns)
-        return verdict_of(answer.result, published.instead(answer.result, self.model.rule), own_ns / 1e6)
-
-
-def _own_ms(latency: Latency) -> float:
-    """What the model itself took of a prediction's time."""
-    return latency.pre + latency.invoke

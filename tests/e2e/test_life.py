@@ -15,6 +15,7 @@ from line import Agent, configure
 from stocking import version_folder
 
 from agent.capture.folder import SampleFolder
+from agent.control import ask
 from agent.core.sequential import needed
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(300)]
@@ -26,7 +27,7 @@ type = "images"
 url = "pictures"
 loop = true
 realtime = true
-rate_hz = 60
+rate_hz = 40
 [models.tiny]
 registry = "tiny"
 [models.tiny.gates]
@@ -70,8 +71,7 @@ class Line:
         files["labels.txt"] = "\n".join(labels).encode() + b"\n"
         self.registry.publish("tiny", version, files)
         self.registry.assign("channel:stable", {"tiny": version})
-        came = lineside("sync", "import", self.registry.folder, "-c", self.config)
-        assert came.code == 0, came
+        ask(self.folder / "state", "sync import", dir=str(self.registry.folder))
 
     def wait(self, role, version, state, saying="") -> dict:
         """What `model/tiny/state` says of a version, as soon as it is in a state."""
@@ -84,7 +84,7 @@ class Line:
 
     def disputed(self) -> list[str]:
         """Predictions on which the two differ."""
-        trial = lineside("status", "-c", self.config, "--json").json["trials"].get("tiny", {})
+        trial = ask(self.folder / "state", "status")["trials"].get("tiny", {})
         return [each["prediction"] for each in trial.get("disputed", [])]
 
     def give_feedback(self, count) -> None:
@@ -92,6 +92,7 @@ class Line:
         until_s = time.monotonic() + 60
         while len(ids := self.disputed()) < count:
             assert time.monotonic() < until_s, ids
+            time.sleep(0.1)
         with Asker(self.port, ROOT) as asker:
             assert asker.ask("feedback", {"prediction": "0193", "verdict": "right"}).verdict == (False, "unknown_name")
             for name in ids[:count]:
@@ -121,8 +122,10 @@ def test_a_good_version_stays_a_worse_one_is_found_out_and_one_that_was_let_thro
 
         line.bring("1.3.0", labels=("bright", "dark"))
         line.wait("candidate", "1.3.0", "shadow")
+        shown = lineside("status", "-c", line.config)
+        assert "on trial  tiny 1.3.0, in its shadow" in shown.out
         said = lineside("model", "confirm", "tiny", "-c", line.config)
-        assert said.code == 0, said
+        assert (said.code, "becomes active" in said.out) == (0, True), said
         line.wait("active", "1.3.0", "active")
         line.wait("candidate", "1.3.0", "rejected", "its reference")
         line.wait("active", "1.1.0", "active", "returned to")

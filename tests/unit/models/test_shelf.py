@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import psutil
 import pytest
 import tiny_models
 from deadlines import LONG_S
 from line import write_bundle
 
 from agent.core.errors import ModelRefused, NotTrusted
+from agent.models.bundle import open_bundle
 from agent.models.execution import Delegate, Execution, threads_of
 from agent.models.interpreter import Interpreter
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
@@ -89,6 +91,22 @@ def test_a_file_that_changes_under_a_running_agent_is_not_loaded(tmp_path):
     with pytest.raises(NotTrusted):
         shelf.load(PipelineSettings(source="s", model="m"))
     assert [state for _, state, _ in versions] == ["active", "rejected"]
+
+
+@pytest.mark.parametrize(("longest_ms", "isolated"), [(0.0, True), (1e9, False)])
+def test_beside_a_line_that_works_what_loads_for_long_gets_a_process_of_its_own(
+    tmp_path, monkeypatch, longest_ms, isolated
+):
+    """Loading keeps Python's lock, and the line would stand still; at the start of the agent nothing waits."""
+    monkeypatch.setattr("agent.models.shelf.LONGEST_PAUSE_MS", longest_ms)
+    bundle = open_bundle(write_bundle(tmp_path / "b"))
+    shelf, *_ = shelf_of(tmp_path, m={"path": bundle.folder})
+    pipeline = PipelineSettings(source="s", model="m")
+    first, beside = shelf.load(pipeline), shelf.load_beside(pipeline, bundle)
+    children = len(psutil.Process().children())
+    beside.close()
+    assert children - len(psutil.Process().children()) == isolated
+    assert first.predict(np.zeros((8, 8, 3), np.uint8)).label == "dark"
 
 
 def test_a_model_runs_as_it_says_else_as_all_do():

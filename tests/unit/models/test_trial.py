@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -45,6 +46,7 @@ def test_a_good_model_is_described(model):
     assert [(t.dtype, t.shape) for t in report.outputs] == [("int8", (1, 2))]
     assert report.delegate == "xnnpack"
     assert 0 < report.delegated <= report.operators == 3
+    assert report.load_ms > 0
     assert report.runtime.startswith(("litert ", "tflite-runtime "))
 
 
@@ -189,3 +191,14 @@ def test_a_memory_that_cannot_be_read_is_begun_anew(tmp_path, model, content):
     (tmp_path / "proven.json").write_bytes(content)
     assert Prover(tmp_path).prove(model, Execution(), SHORT).operators == 3
     assert b"lineside.proven/1" in (tmp_path / "proven.json").read_bytes()
+
+
+def test_what_an_older_version_remembers_is_no_reason_to_try_again(tmp_path, model, monkeypatch):
+    """It did not measure how long loading takes: that reads as 0."""
+    Prover(tmp_path).prove(model, Execution(), SHORT)
+    memory = json.loads((tmp_path / "proven.json").read_bytes())
+    for report in memory["proven"].values():
+        del report["load_ms"]
+    (tmp_path / "proven.json").write_text(json.dumps(memory))
+    monkeypatch.setattr(trial, "try_model", None)
+    assert Prover(tmp_path).prove(model, Execution(), SHORT).load_ms == 0.0
