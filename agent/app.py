@@ -28,6 +28,7 @@ from agent.core.supervision import Supervised
 from agent.core.times import new_id
 from agent.core.topics import Topics
 from agent.jobs import Jobs
+from agent.life.desk import LifeDesk
 from agent.lock import StateLock
 from agent.memory import forget_free
 from agent.models.shelf import ModelShelf
@@ -53,9 +54,14 @@ from device_profiles import detect
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.core.comparing import Pair
+    from agent.core.feedback import Feedback
+    from agent.core.frames import Frame
     from agent.core.incoming import Incoming
     from agent.core.messages import AgentState, ModelVersion
     from agent.core.supervision import Plan
+    from agent.life.assembly import Lives
+    from agent.life.events import Event
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
     from agent.sync.job import SyncJob
@@ -135,8 +141,16 @@ class App:
             once=once,
             patience=_patience(settings),
         )
+        self._lives = self._make_lives()
+        self._life = None if self._lives is None else self._lives.life
         self._lookers = Lookers(
-            settings, self._pipelines, self._reporter, session=self._session, store=self._store, jpeg=jpeg
+            settings,
+            self._pipelines,
+            self._reporter,
+            session=self._session,
+            store=self._store,
+            jpeg=jpeg,
+            on_blame=self._model_blamed,
         )
         self._sync = self._make_sync(prover)
         self._desk = make_desk(
@@ -149,6 +163,7 @@ class App:
             on_note=self._reporter.note,
             jpeg=jpeg,
             nudge=None if self._sync is None or settings.sync.url is None else self._sync.ask_politely,
+            ear=None if self._life is None else self._life.words,
         )
         self._reporter.commands = self._command_counts
         self._caretaker = Caretaker(
@@ -167,13 +182,47 @@ class App:
                 "status": lambda _: self.status(),
                 **SpoolDesk(self._spool).answers(),
                 **SyncDesk(self._sync, self._model_states).answers(),
+                **LifeDesk(None if self._life is None else self._life.words).answers(),
             },
         )
+
+    def _make_lives(self) -> Lives | None:
+        """What tries new versions on the line, where they may come."""
+        if self._store is None:
+            return None
+        from agent.life.assembly import Lives  # noqa: PLC0415 - an agent without a registry does without
+
+        return Lives(
+            self._settings.models,
+            self._pipelines,
+            store=self._store,
+            shelf=self._shelf,
+            state_dir=self._settings.device.state_dir,
+            on_event=self._version_moved,
+            on_candidate=self._reporter.candidate,
+            on_finding=self._reporter.finding,
+            on_disagreed=self._two_disagreed,
+            on_feedback=self._heard,
+        )
+
+    def _two_disagreed(self, pair: Pair, frame: Frame) -> None:
+        self._lookers.disagreed(pair, frame)
+
+    def _heard(self, said: Feedback) -> bool:
+        return self._lookers.feedback(said.prediction_id, said.label, right=said.judgement == "right")
+
+    def _model_blamed(self, pipeline: str, sentence: str | None) -> None:
+        if self._life is not None:
+            self._life.drifts(pipeline, sentence)
+
+    def _version_moved(self, event: Event) -> None:
+        if self._sync is not None:
+            self._sync.tell(event)
 
     def _make_sync(self, prover: Prover) -> SyncJob | None:
         """What brings new versions, where they may come."""
         settings, device = self._settings, self._settings.device
-        if self._store is None:
+        if self._store is None or self._life is None:
             return None
         from agent.sync.assembly import make_job  # noqa: PLC0415 - an agent without a registry does without
 
@@ -181,7 +230,7 @@ class App:
             settings.sync,
             settings.runtime,
             settings.models,
-            self._pipelines,
+            self._life,
             store=self._store,
             shelf=self._shelf,
             prover=prover,
@@ -236,6 +285,8 @@ class App:
             self._desk.start()
         self._publisher.start()
         self._open_control()
+        if self._lives is not None:
+            self._lives.begin()  # before a model is loaded that has taken the process down
         self._lookers.start()
         for pipeline in self._pipelines.values():
             pipeline.start()
@@ -294,7 +345,8 @@ class App:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
         self._lookers.settle()
-        if self._sync is not None and not self._once:
+        if self._life is not None and self._sync is not None and not self._once:
+            self._life.start()
             self._sync.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
         gc.freeze()
@@ -323,6 +375,8 @@ class App:
         self._desk.close()
         if self._sync is not None:
             self._sync.stop()
+        if self._life is not None:
+            self._life.stop()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -330,6 +384,8 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
+        if self._life is not None:
+            self._life.close(is_clean=self._last_word == "stopped")
         self._lookers.close()
         if self._sync is not None:
             self._sync.close()
@@ -366,6 +422,8 @@ class App:
         if pipeline.state == "ok":
             self._worked.add(pipeline.name)
         self._reporter.pipeline(pipeline)
+        if self._life is not None:
+            self._life.changed()
         self._wake.set()
 
     def _version_told(self, name: str, version: ModelVersion) -> None:
@@ -379,8 +437,10 @@ class App:
         """Of the models that come from a registry, for `lineside sync status`."""
         known = {name: asdict(state) for name, state in self._reporter.models().items()}
         nothing = {"active": None, "candidate": None, "previous": None}
+        trials = self._trials()
         return {
             name: {"registry": model.registry, **{key: known.get(name, nothing)[key] for key in nothing}}
+            | {"trial": trials.get(name)}
             for name, model in self._settings.models.items()
             if model.registry is not None
         }
@@ -406,9 +466,13 @@ class App:
         counts, unanswered = self._desk.counts, self._publisher.unanswered
         return counts | {"unanswered": unanswered} if unanswered else counts
 
+    def _trials(self) -> dict[str, dict[str, Any]]:
+        return {} if self._life is None else self._life.status()
+
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
         return self._reporter.snapshot(self._pipelines, self._sources) | {
+            "trials": self._trials(),
             "samples": self._lookers.samples(),
             "pid": os.getpid(),
         }

@@ -167,7 +167,7 @@ class Reporter:
 
     def finding(self, model: str, finding: Finding) -> None:
         """Something about a model that a person should know; a lost delegate makes the agent degraded, and a version that is not the one that should work."""
-        if finding.code in ("delegate-unavailable", "no-xnnpack", "previous-works"):
+        if finding.code in ("delegate-unavailable", "no-xnnpack", "previous-works", "worse-and-alone"):
             self.reasons.set(f"model/{model}/{finding.code}", f"model {model}: {finding.message}")
 
     def pipeline(self, runner: PipelineRunner) -> None:

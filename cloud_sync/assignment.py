@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ KEYS_SCHEMA = "lineside.keys/1"
 MAX_BYTES = 1 << 20
 """Of an assignment, and of the list of keys."""
 _MOST_MODELS = 1000
+_MOST_GATES = 100
+_DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,12})?")
 _LARGEST_COUNTER = 2**53 - 1
 """What every reader of JSON takes."""
 
@@ -42,10 +45,12 @@ class Wanted:
     Attributes:
         manifest: TUF target of its manifest.
         sha256: Of the manifest, in hexadecimal.
+        gates: What it must show on a device before it counts there, by name; a device passes over what it does not know.
     """
 
     manifest: str
     sha256: str
+    gates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -80,7 +85,10 @@ class Assignment:
             "counter": self.counter,
             "issued_at": _written(self.issued_at),
             "expires": _written(self.expires),
-            "models": {name: {"manifest": w.manifest, "sha256": w.sha256} for name, w in self.models.items()},
+            "models": {
+                name: {"manifest": w.manifest, "sha256": w.sha256, **({"gates": _signable(w.gates)} if w.gates else {})}
+                for name, w in self.models.items()
+            },
         }
 
 
@@ -212,7 +220,22 @@ def _wanted(name: str, entry: Mapping[str, Any]) -> Wanted:
     target = layout.of_manifest_target(manifest)
     _need(target is not None and target[0] == name, f"{manifest!r} is no manifest of {name!r}")
     _need(layout.is_sha256(sha256), f"{sha256!r} is no sha256")
-    return Wanted(manifest, sha256)
+    gates = entry.get("gates", {})
+    _need(isinstance(gates, dict) and len(gates) <= _MOST_GATES, "gates that are no table")
+    return Wanted(manifest, sha256, {str(name): _gate(value) for name, value in gates.items()})
+
+
+def _gate(value: Any) -> float:
+    is_number = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, str) and _DECIMAL.fullmatch(value) is not None
+    )
+    _need(is_number and 0 <= float(value) < _LARGEST_COUNTER, "a gate that is no number")
+    return float(value)
+
+
+def _signable(gates: Mapping[str, float]) -> dict[str, int | str]:
+    """Canonical JSON, of which signatures are made, knows no fractions: those are text, such as `"0.05"`."""
+    return {name: int(value) if value == int(value) else f"{value:f}" for name, value in gates.items()}
 
 
 def _need(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -1,4 +1,4 @@
-"""`lineside model inspect|pack|verify|evaluate|quantize`: look at a model file, seal a bundle, check a sealed one, judge it, make it small."""
+"""`lineside model inspect|pack|verify|evaluate|quantize`: look at a file, seal, check, judge a bundle; and what `model_life` has to say to the agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli import output
+from agent.cli import model_life, output
 from agent.cli.model_evaluate import evaluate
 from agent.cli.model_quantize import quantize
 from agent.cli.output import JsonOption
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from agent.models.trial import TrialReport
     from cloud_sync.manifest import Manifest
 
-app = typer.Typer(help="Look at models: inspect a file, pack, verify and evaluate a bundle, quantize a model.")
-app.command()(evaluate)
-app.command()(quantize)
+app = typer.Typer(help="Look at models, pack, judge and quantize bundles; speak of versions to the running agent.")
+app.command("return")(model_life.return_)
+for _command in (evaluate, quantize, model_life.hold, model_life.confirm, model_life.feedback):
+    app.command()(_command)
 
 FileArgument = Annotated[Path, typer.Argument(help="A .tflite file, or a bundle folder.", metavar="FILE")]
 FolderArgument = Annotated[Path, typer.Argument(help="A bundle folder.", metavar="DIR")]

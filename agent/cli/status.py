@@ -9,6 +9,8 @@ from agent.cli import output
 from agent.cli.output import ConfigOption, JsonOption
 from agent.cli.serve import DEFAULT_CONFIG
 
+_DISPUTED_SHOWN = 5
+
 
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Show what the running agent does: pipelines, sources, models, broker.
@@ -66,9 +68,10 @@ def render(answer: dict[str, Any]) -> str:
         ),
         "",
         output.table(
-            [(name, *_version(m)) for name, m in answer["models"].items()],
+            [(name, *_version(version)) for name, m in answer["models"].items() for version in _versions(m)],
             head=("model", "state", "version", "digest", "reason"),
         ),
+        *(line for name, trial in answer.get("trials", {}).items() for line in trial_lines(name, trial)),
         *_drift(answer.get("drift", {})),
     ]
     return "\n".join(lines)
@@ -128,9 +131,36 @@ def _samples(samples: dict[str, Any]) -> list[str]:
     ]
 
 
-def _version(model: dict[str, Any]) -> tuple[str, str, str, str]:
-    version = model["active"] or model["candidate"]
+def _versions(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """What works, and what is on its way or was rejected on it."""
+    return [version for version in (model["active"], model["candidate"]) if version is not None]
+
+
+def _version(version: dict[str, Any]) -> tuple[str, str, str, str]:
     return version["state"], version["version"], version["digest"][:19], version["reason"] or ""
+
+
+def trial_lines(name: str, trial: dict[str, Any]) -> list[str]:
+    """A version on trial, and what somebody may do about it, for people.
+
+    Args:
+        name: Of the model's table.
+        trial: See `agent.life.driver.Life.status`.
+    """
+    where = {"active": "active, not confirmed", "shadow": "in its shadow", "canary": "a canary"}
+    state = where.get(trial["state"], trial["state"])
+    word = f" ({trial['word']} is asked for)" if trial["word"] else ""
+    lines = [
+        "",
+        f"on trial  {name} {trial['version']}, {state} for {_duration(trial['spent_s'])}{word}: {trial['reason']}",
+    ]
+    lines += [
+        f"          {each['prediction']}  {each['pipeline']}: {each['active']}, the candidate {each['candidate']}"
+        for each in trial["disputed"][:_DISPUTED_SHOWN]
+    ]
+    if trial["disputed"]:
+        lines.append("  next: lineside model feedback ID right|wrong")
+    return lines
 
 
 def _ms(value: float | None) -> str:

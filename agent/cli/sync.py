@@ -17,6 +17,7 @@ from agent.cli.serve import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
+    from agent.life.assembly import Lives
     from agent.sync.job import SyncJob
 
 app = typer.Typer(help="Have new versions of models looked for, fetched and taken into work.")
@@ -52,7 +53,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
     settings = _settings(config)
     state_dir = settings.device.state_dir
-    answer = ask(state_dir, "sync status") if holder(state_dir) is not None else _alone(settings)[1]()
+    answer = ask(state_dir, "sync status") if holder(state_dir) is not None else _alone(settings)[2]()
     output.result(answer, render(answer), as_json=as_json)
 
 
@@ -152,20 +153,23 @@ def _by_hand(settings: AgentSettings, **asked: Any) -> dict[str, Any]:
     """Do it here; what was staged is judged here too, and works from the next start on."""
     from agent.lock import StateLock
 
-    job, told = _alone(settings)
+    job, lives, told = _alone(settings)
     with StateLock(settings.device.state_dir):
+        lives.look()
         job.once(**asked)
+        lives.life.close()
     answer: dict[str, Any] = told()
     return answer
 
 
-def _alone(settings: AgentSettings) -> tuple[SyncJob, Any]:
+def _alone(settings: AgentSettings) -> tuple[SyncJob, Lives, Any]:
     """The sync of a device whose agent does not run, and what its status is.
 
     Raises:
         BadData: No model comes from a registry.
     """
     from agent import __version__
+    from agent.life.assembly import Lives
     from agent.models.shelf import ModelShelf
     from agent.models.stored import told
     from agent.models.trial import Prover
@@ -187,11 +191,19 @@ def _alone(settings: AgentSettings) -> tuple[SyncJob, Any]:
         on_version=lambda _name, _version: None,
         on_finding=lambda _name, _finding: None,
     )
+    lives = Lives(
+        settings.models,
+        {},
+        store=store,
+        shelf=shelf,
+        state_dir=device.state_dir,
+        absent={pipeline.model for pipeline in settings.pipelines.values()},
+    )
     job = make_job(
         settings.sync,
         settings.runtime,
         settings.models,
-        {},
+        lives.life,
         store=store,
         shelf=shelf,
         prover=prover,
@@ -206,22 +218,23 @@ def _alone(settings: AgentSettings) -> tuple[SyncJob, Any]:
         for name, model in settings.models.items():
             if (registry := model.registry) is None:
                 continue
-            active, previous, rejected = (
+            active, previous, rejected, staged = (
                 store.active(registry),
                 store.previous(registry),
                 store.rejected().get(registry),
+                store.staged().get(registry),
             )
             found[name] = {
                 "registry": registry,
                 "active": active and _plain(told(active, "active", "works from the next start on")),
-                "candidate": rejected
-                and {"version": rejected.digest[:12], "state": "rejected", "reason": rejected.reason},
+                "candidate": (staged and _plain(told(staged, "staged", "tried from the next start on")))
+                or (rejected and {"version": rejected.digest[:12], "state": "rejected", "reason": rejected.reason}),
                 "previous": previous and _plain(told(previous, "previous", None)),
             }
         return found
 
     desk = SyncDesk(job, models)
-    return job, lambda: desk.status() | {"state": "absent"}
+    return job, lives, lambda: desk.status() | {"state": "absent"}
 
 
 def _plain(version: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from agent.commands.clerk import Clerk
 from agent.commands.desk import Desk
 from agent.commands.snapshot import Snapshot
 from agent.commands.verbs import Pause, Set, Sync
+from agent.commands.versions import Judge, Say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent.commands.settings import CommandsSettings
     from agent.commands.verbs import Verb
+    from agent.commands.versions import Ear
     from agent.core.messages import CommandAck
     from agent.core.topics import Topics
     from agent.pipeline.runner import PipelineRunner
@@ -35,6 +37,7 @@ def make_desk(
     on_note: Callable[[str, str | None], None],
     jpeg: Callable[[npt.NDArray[np.uint8]], bytes],
     nudge: Callable[[], tuple[int, bool]] | None = None,
+    ear: Ear | None = None,
 ) -> Desk:
     """A desk that obeys the verbs that are allowed; it is not started yet.
 
@@ -48,6 +51,7 @@ def make_desk(
         on_note: See `agent.commands.verbs.Pause`.
         jpeg: See `agent.commands.snapshot.Snapshot`.
         nudge: See `agent.commands.verbs.Sync`.
+        ear: See `agent.commands.versions.Say`.
     """
     known: dict[str, Verb] = {
         "pause": Pause(pipelines, on_note),
@@ -55,6 +59,10 @@ def make_desk(
         "snapshot": Snapshot(pipelines, settings, state_dir, jpeg),
         "set": Set(pipelines, on_note),
         "sync": Sync(nudge),
+        "return": Say("return", ear),
+        "hold": Say("hold", ear),
+        "confirm": Say("confirm", ear),
+        "feedback": Judge(ear),
     }
     clerk = Clerk(
         topics,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from agent.schema import Strict
 
-Verb = Literal["pause", "resume", "snapshot", "set", "sync"]
+Verb = Literal["pause", "resume", "snapshot", "set", "sync", "return", "hold", "confirm", "feedback"]
 
 
 class CommandsSettings(Strict):
@@ -16,7 +16,8 @@ class CommandsSettings(Strict):
 
     allow: list[Verb] = Field(default=[])
     """Verbs that are obeyed: `pause` and `resume` of pipelines, `snapshot` of what a camera sees, `set` of a threshold within
-    `[pipelines.<name>.bounds]`, `sync`: look for new versions of models now. Empty: the agent listens to no commands at all. Who may publish on `…/cmd/<verb>` is for the broker's
+    `[pipelines.<name>.bounds]`, `sync`: look for new versions of models now, `return`,
+    `hold` and `confirm` of a model's version that is on trial, `feedback` on a prediction. Empty: the agent listens to no commands at all. Who may publish on `…/cmd/<verb>` is for the broker's
     access list to say."""
     max_bytes: int = Field(default=4096, ge=64, le=65_536)
     """Bytes of one command, correlation data included; a larger one is refused unread."""

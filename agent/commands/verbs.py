@@ -14,10 +14,10 @@ from agent.core.messages import HoldResult, SetResult, SyncResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agent.core.messages import SnapshotResult
+    from agent.core.messages import FeedbackResult, SnapshotResult, VersionResult
     from agent.pipeline.runner import PipelineRunner
 
-    Result = HoldResult | SetResult | SnapshotResult | SyncResult
+    Result = HoldResult | SetResult | SnapshotResult | SyncResult | VersionResult | FeedbackResult
     """What a verb came to."""
 
 

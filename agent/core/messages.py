@@ -355,6 +355,28 @@ class SyncResult:
 
 
 @dataclass(kw_only=True)
+class VersionResult:
+    """What `return`, `hold` and `confirm` came to: it is done at the next look; `model/<name>/state` tells what comes of it."""
+
+    model: str
+    version: str
+    """That it is about: what is on trial, or what is active."""
+    state: VersionState
+    """Of that version when the command came."""
+    will: str
+    """What follows, in words."""
+
+
+@dataclass(kw_only=True)
+class FeedbackResult:
+    """What `feedback` came to."""
+
+    prediction: str
+    counts: str
+    """What it counts for, in words."""
+
+
+@dataclass(kw_only=True)
 class CommandAck:
     """What became of a command."""
 
@@ -370,7 +392,7 @@ class CommandAck:
     """Why not."""
     message: str | None
     """The same for a person."""
-    result: HoldResult | SetResult | SnapshotResult | SyncResult | None
+    result: HoldResult | SetResult | SnapshotResult | SyncResult | VersionResult | FeedbackResult | None
     at: Timestamp
 
 

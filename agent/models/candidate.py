@@ -1,4 +1,4 @@
-"""Judging a version that nobody here trusts yet, in a child process: its trial, the fit of its tensors, its golden samples.
+"""Judging a version that nobody here trusts yet, in a child process: the fit of its tensors, its golden samples, its latency.
 
 The parent's half (`judge_candidate`) and the child's (`python -m agent.models.candidate`) stand side by side, as in
 `agent.models.trial`. The bundle's files are opened and its model is run by the child; the agent's own process reads the words in it only.
@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,31 @@ from agent.models.execution import Execution
 from agent.models.trial import TrialReport, limit_memory
 
 if TYPE_CHECKING:
+    from agent.models.bundle import Bundle
     from agent.models.execution import TrialLimits
 
 _MAX_ANSWER_BYTES = 1 << 20
 _HINT = "the bundle is damaged, or needs more than this device has; lineside model verify says more"
+_ROUNDS, _INVOKES, _ROUND_S = 3, 100, 2.0
+"""Latency is measured so often, with at most so many invokes and seconds each. The best round counts: the line goes on beside it, and a
+round that it disturbed says nothing of the model."""
 
 
-def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: TrialLimits) -> list[Finding]:
-    """Load a bundle and run its golden samples in a child process.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found out about a bundle that proves itself.
+
+    Attributes:
+        findings: What a person should know; none is of severity `error`.
+        p99_ms: 99th percentile of one inference on this device.
+    """
+
+    findings: tuple[Finding, ...]
+    p99_ms: float
+
+
+def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: TrialLimits) -> Judged:
+    """Load a bundle, run its golden samples and measure its latency in a child process.
 
     Args:
         folder: The bundle.
@@ -37,7 +55,7 @@ def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: Tr
         limits: Time and memory of the child.
 
     Returns:
-        What a person should know; none is of severity `error`.
+        What was found out.
 
     Raises:
         ModelRefused: It does not prove itself, or crashes, hangs or needs more memory than it may have.
@@ -73,20 +91,20 @@ def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: Tr
     return _understood(out[-_MAX_ANSWER_BYTES:], folder)
 
 
-def _understood(out: bytes, folder: Path) -> list[Finding]:
+def _understood(out: bytes, folder: Path) -> Judged:
     """What the child found. Native code ran there, so its answer may be anything."""
     try:
         answer = json.loads(out.splitlines()[-1])
         if "refused" in answer:
             raised = NotTrusted if answer["code"] == NotTrusted.code else ModelRefused
             raise raised(str(answer["refused"]), hint=str(answer["hint"]))
-        findings = [Finding(**finding) for finding in answer["findings"]]
+        findings, p99_ms = [Finding(**finding) for finding in answer["findings"]], float(answer["p99_ms"])
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ModelRefused(f"{folder.name}: the child process that judged it answers nonsense", hint=_HINT) from error
     faults = [finding for finding in findings if finding.severity == "error"]
     if faults:
         raise ModelRefused("; ".join(fault.message for fault in faults), hint=faults[0].hint)
-    return findings
+    return Judged(tuple(findings), p99_ms)
 
 
 # --- the child -----------------------------------------------------------------------------------------------------
@@ -106,13 +124,36 @@ def _child() -> None:
     answer: dict[str, Any]
     try:
         bundle = open_bundle(Path(order["folder"]))
-        proof = examine(bundle, Execution.of_kernels(order["how"]), TrialReport.from_dict(order["trial"]))
-        answer = {"findings": [asdict(finding) for finding in proof.findings]}
+        how = Execution.of_kernels(order["how"])
+        proof = examine(bundle, how, TrialReport.from_dict(order["trial"]))
+        answer = {"findings": [asdict(finding) for finding in proof.findings], "p99_ms": _p99_ms(bundle, how)}
     except LinesideError as error:
         answer = {"refused": str(error), "hint": error.hint, "code": error.code}
     report_to.write(json.dumps(answer) + "\n")
     report_to.flush()
     os._exit(0)  # a damaged model may crash while it is taken apart; the answer is written
+
+
+def _p99_ms(bundle: Bundle, how: Execution) -> float:
+    """99th percentile of the interpreter's own time, on a grey picture: the kernels take as long for any."""
+    import numpy as np  # noqa: PLC0415 - the parent does without
+
+    from agent.models.loading import load_model  # noqa: PLC0415 - likewise
+
+    model = load_model(bundle, how)
+    preparer = model.preparer()
+    size = preparer.size
+    width, height = (8, 8) if size is None else (size.width, size.height)
+    prepared = preparer.prepare(np.full((height, width, 3), 128, np.uint8))
+    best_ms = float("inf")
+    for _ in range(_ROUNDS):
+        took_ms: list[float] = []
+        until_s = time.monotonic() + _ROUND_S
+        while len(took_ms) < _INVOKES and (not took_ms or time.monotonic() < until_s):
+            inferred = model.infer(prepared)
+            took_ms.append((inferred.invoked_ns - inferred.invoke_ns) / 1e6)
+        best_ms = min(best_ms, sorted(took_ms)[len(took_ms) * 99 // 100])
+    return best_ms
 
 
 if __name__ == "__main__":

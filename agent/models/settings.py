@@ -14,6 +14,7 @@ from agent.models.execution import (
     Delegate,
     TrialLimits,
 )
+from agent.models.gate_settings import GateSettings
 from agent.models.spec import BudgetSpec, DecisionSpec, GoldenSpec, InputSpec, OutputSpec, Task
 from agent.schema import Name, Strict
 
@@ -69,6 +70,8 @@ class ModelSettings(Strict):
     """Name of the model in the registry, in place of `path`."""
     channel: Name = "stable"
     """registry: channel to follow."""
+    gates: GateSettings = GateSettings()
+    """registry: what a new version must show here before it counts."""
     threads: int | None = Field(default=None, ge=1, le=64)
     """Threads of this model's interpreters, in place of `runtime.threads` and `runtime.lone_threads`."""
     delegates: list[DelegateSettings] | None = None

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from agent.core.decisions import DecisionRule
+from agent.models.gate_settings import GateSettings
 from agent.schema import Name, Strict
 
 Task = Literal["classification", "detection", "segmentation", "anomaly", "regression", "embedding", "tensor"]
@@ -207,6 +208,8 @@ class ModelSpec(Strict):
     """What the model may cost."""
     bounds: BoundsSpec | None = None
     """What an evaluation has to show before a version is published; without it nothing is asked for."""
+    gates: GateSettings = GateSettings()
+    """What it must show on a device before it counts there."""
 
     @model_validator(mode="after")
     def _says_what_it_takes(self) -> ModelSpec:

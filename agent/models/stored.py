@@ -13,6 +13,7 @@ from agent.core.messages import ModelVersion
 from agent.models.bundle import open_bundle, open_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.core.messages import VersionState
@@ -46,6 +47,15 @@ def store_in(state_dir: Path) -> ModelStore:
     from cloud_sync.store import ModelStore  # noqa: PLC0415 - a configuration without a registry does without
 
     return ModelStore(state_dir)
+
+
+def tables_of(models: Mapping[str, ModelSettings]) -> dict[str, list[str]]:
+    """Tables under `models` that come from a registry, by the name there."""
+    tables: dict[str, list[str]] = {}
+    for name, settings in models.items():
+        if settings.registry is not None:
+            tables.setdefault(settings.registry, []).append(name)
+    return tables
 
 
 def open_any(name: str, settings: ModelSettings, state_dir: Path) -> Bundle:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.core.messages import ModelVersion
+    from agent.life.driver import Life
     from agent.models.settings import ModelSettings, RuntimeSettings
     from agent.models.shelf import ModelShelf
     from agent.models.trial import Prover
-    from agent.pipeline.runner import PipelineRunner
     from agent.sync.settings import SyncSettings
     from cloud_sync.store import ModelStore
 
@@ -27,7 +27,7 @@ def make_job(
     settings: SyncSettings,
     runtime: RuntimeSettings,
     models: Mapping[str, ModelSettings],
-    pipelines: Mapping[str, PipelineRunner],
+    life: Life,
     *,
     store: ModelStore,
     shelf: ModelShelf,
@@ -45,7 +45,7 @@ def make_job(
         settings: `[sync]`.
         runtime: `[runtime]`.
         models: The tables under `models`.
-        pipelines: All that run; none where no agent does.
+        life: Takes what proves itself.
         store: Of this state directory.
         shelf: Gives models to the pipelines.
         prover: See `Adoption`.
@@ -61,8 +61,8 @@ def make_job(
         store,
         shelf,
         prover,
+        life,
         models=models,
-        pipelines=pipelines,
         trial=limits,
         golden=TrialLimits(settings.prove_timeout_s, limits.memory_bytes),
         on_candidate=on_candidate,

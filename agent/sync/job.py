@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.sync.adoption import Adoption, Event
+    from agent.life.events import Event
+    from agent.sync.adoption import Adoption
     from agent.sync.orders import Orders
     from agent.sync.outcome import Outcome
     from agent.sync.settings import SyncSettings
@@ -160,6 +161,14 @@ class SyncJob:
         """
         self._guarded("syncing", lambda: self._sync(Ask(0, import_dir, at_any_time=True, enrol_token=enrol_token)))
 
+    def tell(self, event: Event) -> None:
+        """Something became of a version between two syncs: the registry hears of it soon. Any thread."""
+        with self._changed:
+            self._events.append(event)
+            if self._due_s is not None:
+                self._due_s = min(self._due_s, time.monotonic() + REPORT_S)
+            self._changed.notify_all()
+
     def ask_politely(self) -> tuple[int, bool]:
         """`nudge` for who is not at the machine: the number, and whether it waits for the window."""
         return self.nudge(), self._window is not None and not self._window.holds(self._local())
@@ -225,14 +234,16 @@ class SyncJob:
         return None
 
     def _sync(self, ask: Ask) -> None:
+        told: list[Event] = []
         if ask.import_dir is None and self._settings.url is None:
             outcome = failed(
                 "no-registry", "there is no sync.url, so there is nothing to look at", "lineside sync import DIR"
             )
         else:
             self._say("syncing", f"reading {ask.import_dir}" if ask.import_dir else "looking at the registry")
+            told = self._to_tell()
             outcome = self._run_child(
-                self._orders.order(ask.import_dir, ask.enrol_token, list(self._events)),
+                self._orders.order(ask.import_dir, ask.enrol_token, told),
                 timeout_s=self._settings.timeout_s,
                 is_over=self._closed.is_set,
                 on_progress=self._progress,
@@ -241,7 +252,7 @@ class SyncJob:
             return
         self._came(outcome)
         if ask.import_dir is None and outcome.state not in ("failed", "waiting") and outcome.report_fault is None:
-            self._events.clear()  # the registry has them
+            self._has_heard(told)
         events = self._adopt()
         spread = random.uniform(-1, 1)  # noqa: S311 - a spread, no secret
         next_s = next_look_s(self._settings.interval_s, self._settings.jitter(), spread, outcome.retry_after_s)
@@ -270,9 +281,21 @@ class SyncJob:
     def _adopt(self) -> list[Event]:
         self._say("adopting", "judging what has come, and taking it into work")
         events = self._adoption.adopt(self._closed.is_set)
-        known = {(event.what, event.model, event.version, event.reason) for event in self._events}
-        self._events.extend(e for e in events if (e.what, e.model, e.version, e.reason) not in known)
+        with self._changed:
+            known = {(event.what, event.model, event.version, event.reason) for event in self._events}
+            self._events.extend(e for e in events if (e.what, e.model, e.version, e.reason) not in known)
         return events
+
+    def _to_tell(self) -> list[Event]:
+        with self._changed:
+            return list(self._events)
+
+    def _has_heard(self, told: list[Event]) -> None:
+        """The registry has these; what came meanwhile goes with the next report."""
+        with self._changed:
+            left = [event for event in self._events if event not in told]
+            self._events.clear()
+            self._events.extend(left)
 
     def _progress(self, progress: dict[str, Any]) -> None:
         self._say("syncing", doing(progress))

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from agent.life.events import Event
     from agent.models.settings import ModelSettings
-    from agent.sync.adoption import Event
     from agent.sync.settings import SyncSettings
     from cloud_sync.store import ModelStore, Version
 

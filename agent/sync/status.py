@@ -121,7 +121,10 @@ def version_words(model: dict[str, Any]) -> tuple[str, str, str, str]:
     active, candidate, previous = model["active"], model["candidate"], model["previous"]
     runs = active["version"] if active else "nothing"
     wanted = model["wanted"] or "-"
-    if candidate is not None:
+    if (trial := model.get("trial")) is not None:
+        state = "active, not confirmed" if trial["state"] == "active" else trial["state"]
+        happening = f"{trial['version']} {state}: {trial['reason']}"
+    elif candidate is not None:
         happening = f"{candidate['version']} {candidate['state']}: {candidate['reason'] or ''}".rstrip(": ")
     elif model["wanted"] and (active is None or model["wanted"] != active["version"]):
         happening = f"{model['wanted']} is to come"

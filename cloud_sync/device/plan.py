@@ -163,7 +163,7 @@ def _allowed(name: str, wanted: Wanted, delegation: ModelDelegation | None, hard
             hint="who assigned it? is the assignment key stolen?",
         )
     _fits(f"{name} {wanted.version}", target, delegation.min_release, hardware)
-    return Version(name, wanted.version, wanted.sha256)
+    return Version(name, wanted.version, wanted.sha256, wanted.gates)
 
 
 def _fits(title: str, target: Target, min_release: int, hardware: AbstractSet[str]) -> None:

@@ -27,11 +27,13 @@ class Version:
         name: Of the model in the registry.
         version: As its owners call it.
         digest: sha256 of its manifest, in hexadecimal.
+        gates: What its assignment wants it to show before it counts; no part of what it is.
     """
 
     name: str
     version: str
     digest: str
+    gates: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,22 @@ class Activation:
                 changed[name] = Active(version, now.active if now else None, at)
         return Activation(self.counter + 1, {**self.models, **changed}) if changed else self
 
+    def without(self, digests: Mapping[str, str], at: str) -> Activation:
+        """With some models on what they ran before, which then have no `previous`; on nothing where they ran nothing before.
+
+        The same object where nothing changes.
+
+        Args:
+            digests: What each of these models is not to run any more.
+            at: When.
+        """
+        gone = {name for name, now in self.models.items() if now.active.digest == digests.get(name)}
+        models = {name: now for name, now in self.models.items() if name not in gone}
+        for name in gone:
+            if (previous := self.models[name].previous) is not None:
+                models[name] = Active(previous, None, at)
+        return Activation(self.counter + 1, models) if gone else self
+
     def encode(self) -> bytes:
         """As it stands in `activation.json`."""
         models = {
@@ -106,6 +124,7 @@ def encode_staged(versions: Mapping[str, Version]) -> bytes:
             "digest": one.digest,
             "version": one.version,
             "manifest": layout.manifest_target(one.name, one.version),
+            **({"gates": dict(one.gates)} if one.gates else {}),
         }
         for name, one in sorted(versions.items())
     }
@@ -116,7 +135,7 @@ def decode_staged(content: bytes) -> dict[str, Version] | None:
     """The record, or None if it cannot be read."""
     try:
         models = _decode(content, STAGED)["models"]
-        return {name: _version(name, row["version"], row["digest"]) for name, row in models.items()}
+        return {name: _version(name, row["version"], row["digest"], row.get("gates")) for name, row in models.items()}
     except _UNREADABLE:
         return None
 
@@ -146,7 +165,7 @@ def _active(name: str, row: Mapping[str, Any]) -> Active:
     return Active(_version(name, row["version"], row["active"]), before, str(row["activated_at"]))
 
 
-def _version(name: str, version: Any, digest: Any) -> Version:
+def _version(name: str, version: Any, digest: Any, gates: Any = None) -> Version:
     """The digest becomes a path.
 
     Raises:
@@ -154,7 +173,7 @@ def _version(name: str, version: Any, digest: Any) -> Version:
     """
     if not layout.is_sha256(digest):
         raise ValueError(f"{digest!r} is no digest")
-    return Version(name, str(version), digest)
+    return Version(name, str(version), digest, {str(key): float(value) for key, value in (gates or {}).items()})
 
 
 def _encode(data: Mapping[str, Any]) -> bytes:

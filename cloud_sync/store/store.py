@@ -169,8 +169,9 @@ class ModelStore:
         """
         self._demand(versions.values())
         with self._locked():
-            if (_read(self._staged, records.decode_staged) or {}) != dict(versions):
-                write_atomically(self._staged, records.encode_staged(versions))
+            before, after = _read(self._staged, records.decode_staged) or {}, records.encode_staged(versions)
+            if records.encode_staged(before) != after:
+                write_atomically(self._staged, after)
 
     def forgive(self, names: Iterable[str]) -> None:
         """Forget rejections, because something else is assigned now."""
@@ -192,6 +193,19 @@ class ModelStore:
             self._demand(versions.values())
             before = self._read_activation()
             after = before.after(versions, _now())
+            if after is not before:
+                write_atomically(self._activation, after.encode())
+
+    def give_back(self, digests: Mapping[str, str]) -> None:
+        """Make what was active before the active one again, all of them by one record.
+
+        Args:
+            digests: What each of these models is not to run any more; one that runs something else stays, one that ran nothing before runs
+                nothing.
+        """
+        with self._locked():
+            before = self._read_activation()
+            after = before.without(digests, _now())
             if after is not before:
                 write_atomically(self._activation, after.encode())
 

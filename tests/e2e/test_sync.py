@@ -30,8 +30,10 @@ realtime = true
 rate_hz = 30
 [models.tiny]
 registry = "tiny"
+gates = {{ shadow_frames = 0, canary_frames = 0, bake_frames = 0, bake_s = 0 }}
 [models.apart]
 registry = "tiny"
+gates = {{ shadow_frames = 0, canary_frames = 0, bake_frames = 0, bake_s = 0 }}
 isolation = "process"
 [pipelines.inspect]
 source = "cam"

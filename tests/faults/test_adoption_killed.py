@@ -50,6 +50,7 @@ realtime = true
 rate_hz = 10
 [models.tiny]
 registry = "tiny"
+gates = {{ shadow_frames = 0, canary_frames = 0, bake_frames = 0, bake_s = 0 }}
 [pipelines.inspect]
 source = "cam"
 model = "tiny"

@@ -30,8 +30,8 @@ def killed_at(folder, number: int) -> bool:
 
 
 def test_a_killed_agent_leaves_no_half_sample(tmp_path, chance):
-    """For each n until the driver comes to its end, or for four of them."""
-    numbers = iter(chance.pick(sorted(chance.random.sample(range(1, 15), 4)), range(1, 1000)))
+    """For each n until the driver comes to its end, or for two of them."""
+    numbers = iter(chance.pick(sorted(chance.random.sample(range(1, 15), 2)), range(1, 1000)))
     kills = 0
     for number in numbers:
         state_dir = tmp_path / str(number)
@@ -48,4 +48,4 @@ def test_a_killed_agent_leaves_no_half_sample(tmp_path, chance):
         assert files == {path for s in whole for path in (folder.document(s), folder.image(s))}, f"at fsync {number}"
         if not was_killed:
             break
-    assert kills >= 4
+    assert kills >= 2

@@ -1,6 +1,6 @@
 """The agent, which is gone with its process group at the n-th step of an update: `python killable_agent.py FILE PYTHON -m agent run …`.
 
-FILE says when, and may be written while the agent runs: `agent 3` is the third step of the thread that syncs and adopts, `child-fsync 3` the
+FILE says when, and may be written while the agent runs: `agent 3` is the third step of the threads that sync and adopt, `child-fsync 3` the
 third fsync in the next sync's process, `report-fsync 3` in the one after it, which tells what became of the update; and so the other `CALLS`,
 each of which strace counts by itself. A step is an fsync, a file that is opened to be written, a name that is made, changed or removed, a child process before and after its start, and a model
 before and after it is offered to a pipeline.
@@ -33,7 +33,7 @@ def end() -> None:
 
 
 class Trigger:
-    """Counts from the moment at which FILE is there. The sync's thread only."""
+    """Counts from the moment at which FILE is there. The threads of the sync and of the life of versions, which take turns."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -47,7 +47,7 @@ class Trigger:
 
     def step(self) -> None:
         """Called before a step."""
-        if threading.current_thread().name == "sync":
+        if threading.current_thread().name in ("sync", "life"):
             who, number = self._order()
             self._steps += who == "agent"
             if who == "agent" and self._steps == number:

@@ -15,14 +15,15 @@ GOLDEN = '[golden]\nfolder = "golden"\nmin_accuracy = 1.0\n'
 PIPELINE = PipelineSettings(source="s", model="m")
 
 
-def version_folder(folder, version, *, model=None, name="tiny", golden=None):
-    """A packed bundle; `golden` maps a label to the brightness of the one sample that should have it."""
+def version_folder(folder, version, *, model=None, name="tiny", golden=None, toml="", labels=("dark", "bright")):
+    """A packed bundle; `golden` maps a label to the brightness of the one sample that should have it, `toml` are further tables."""
     import cv2
     import numpy as np
 
-    toml = CLASSIFIER_TOML.replace('"1.0.0"', f'"{version}"').replace('name = "tiny"', f'name = "{name}"')
+    said = CLASSIFIER_TOML.replace('"1.0.0"', f'"{version}"').replace('name = "tiny"', f'name = "{name}"')
     seed = sum(map(ord, version))
-    write_bundle(folder, toml=toml + (GOLDEN if golden else ""), model=model or tiny_models.classifier(seed=seed))
+    said = said.replace('"bright"', f'"{labels[1]}"') + toml + (GOLDEN if golden else "")
+    write_bundle(folder, toml=said, model=model or tiny_models.classifier(seed=seed), labels=labels)
     for label, brightness in (golden or {}).items():
         place = folder / "golden" / label
         place.mkdir(parents=True)

@@ -139,3 +139,25 @@ def test_a_second_run_on_the_same_state_exits_1_and_names_the_pid(config):
         ran = lineside("run", "-c", config)
     assert ran.code == 1
     assert f"an agent with pid {pid} already runs on {config.parent / 'state'}" in ran.err
+
+
+def test_a_version_on_trial_is_shown_with_what_it_waits_for(tmp_path):
+    """Who looks sees the frames that feedback would decide by, and the next step."""
+    disputed = {"prediction": "0193", "pipeline": "inspect", "active": "accept", "candidate": "reject"}
+    trial = {
+        "version": "1.2.0",
+        "state": "shadow",
+        "reason": "it decides otherwise on 31 of 500 frames",
+        "word": "hold",
+        "spent_s": 372.0,
+        "disputed": [disputed] * 9,
+    }
+    lines = render(Desk(tmp_path).snapshot() | {"pid": 1, "trials": {"parts": trial}}).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("on trial"))
+    assert lines[at] == (
+        "on trial  parts 1.2.0, in its shadow for 6 min 12 s (hold is asked for): it decides otherwise on 31 of 500 frames"
+    )
+    assert lines[at + 1 :] == [
+        *["          0193  inspect: accept, the candidate reject"] * 5,
+        "  next: lineside model feedback ID right|wrong",
+    ]

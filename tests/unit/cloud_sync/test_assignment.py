@@ -203,3 +203,31 @@ def test_any_damage_is_refused_or_changes_nothing_that_is_signed(data):
     except CloudSyncError:
         return
     assert accepted == look(sealed())
+
+
+def test_gates_come_with_what_was_signed_and_without_them_nothing_is_different():
+    """An agent that knows none passes over them; one that reads them finds the numbers."""
+    wanted = Wanted("models/parts/1.2.0/manifest.json", SHA256, {"bake_s": 7200.0, "max_disagreement": 0.05})
+    made = assignment(models={"parts": wanted})
+    assert look(envelope.seal(made.as_dict(), SIGNER)).assignment == made
+    assert "gates" not in assignment().as_dict()["models"]["parts"]
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        [],
+        "all",
+        {"bake_s": "1e3"},
+        {"bake_s": "nan"},
+        {"bake_s": None},
+        {"bake_s": True},
+        {"bake_s": -1},
+        {str(k): 1 for k in range(101)},
+    ],
+)
+def test_gates_that_make_no_sense_are_followed_by_nobody(gates):
+    """Who signs nonsense is not half obeyed."""
+    models = {"parts": {"manifest": "models/parts/1.2.0/manifest.json", "sha256": SHA256, "gates": gates}}
+    with pytest.raises(AssignmentInvalid):
+        look(sealed(models=models))

@@ -127,6 +127,7 @@ def test_nested_tables_are_known():
         "golden": "GoldenSpec",
         "budget": "BudgetSpec",
         "bounds": "BoundsSpec",
+        "gates": "GateSettings",
     }
 
 

@@ -42,7 +42,7 @@ REFERENCE = distribution(normal(500, seed=9))
 def test_a_stationary_stream_raises_no_alarm(memory):
     """Whether its values are independent or each is almost the one before. The long run is in benchmarks/drift.py."""
     series = Series(REFERENCE, QUICK)
-    states = told(series, slow(20_000, memory))
+    states = told(series, slow(12_000, memory))
 
     assert len(states) > 10
     assert not any(states)

@@ -2,107 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
-import numpy as np
 import pytest
 import tiny_models
-from inspecting import LONG_S
-from stocking import activated, stage, version_folder
+from adopting import RIGHT, WRONG, Line
+from stocking import activated, stage
 
-from agent.core.frames import Frame
-from agent.core.mailbox import Mailbox
-from agent.models.execution import TrialLimits
-from agent.models.settings import ModelSettings, RuntimeSettings
-from agent.models.shelf import ModelShelf
 from agent.models.trial import Prover
-from agent.pipeline.inspector import Identity
-from agent.pipeline.intake import Intake, Job
-from agent.pipeline.runner import Feed, PipelineRunner
-from agent.pipeline.settings import PipelineSettings
-from agent.sync.adoption import Adoption
-from cloud_sync.store import ModelStore, StoreBusy
-
-MODEL = tiny_models.classifier()
-RIGHT = {"dark": 0, "bright": 255}
-WRONG = {"dark": 255, "bright": 0}
-
-
-class Line:
-    """Pipelines of models that come from a registry, over one store."""
-
-    def __init__(self, tmp_path, pipelines, prover) -> None:
-        self.folder = tmp_path
-        self.store = ModelStore(tmp_path)
-        self.said, self.candidates, self.made, self.boxes = [], [], {}, {}
-        names = {table["model"] for table in pipelines.values()}
-        models = {name: ModelSettings(registry=name) for name in names}
-        runtime = RuntimeSettings()
-        self.shelf = ModelShelf(
-            models,
-            runtime,
-            prover,
-            store=self.store,
-            on_version=lambda name, version: self.said.append((name, version.version, version.state)),
-            on_finding=lambda *_: None,
-        )
-        self.runners = {name: self._runner(name, table) for name, table in pipelines.items()}
-        self.adoption = Adoption(
-            self.store,
-            self.shelf,
-            prover,
-            models=models,
-            pipelines=self.runners,
-            trial=runtime.limits(),
-            golden=TrialLimits(),
-            on_candidate=lambda name, version: self.candidates.append((name, version.version, version.state)),
-        )
-
-    def _runner(self, name, table):
-        self.made[name], self.boxes[name] = [], Mailbox(1000, "wait")
-
-        def send(prediction, **_) -> None:
-            self.made[name].append((prediction.seq, prediction.model.version))
-
-        settings = PipelineSettings.model_validate({"source": "s", **table})
-        return PipelineRunner(
-            name,
-            settings,
-            Feed(self.boxes[name], Intake(), finite=True, shared=False),
-            load=lambda: self.shelf.load(settings),
-            sink=type("Sink", (), {"send": staticmethod(send)})(),
-            identity=Identity("dev", "session-1", lambda: "synced"),
-        )
-
-    def version(self, version, *, name="m", model=MODEL, **more):
-        more["model"] = model
-        return version_folder(self.folder / f"{name}-{version}", version, name=name, **more)
-
-    def start(self) -> None:
-        for runner in self.runners.values():
-            runner.start()
-        self.wait(lambda: all(runner.state in ("ok", "failed") for runner in self.runners.values()))
-
-    def see(self, name) -> str:
-        """Have a pipeline look at one more frame: the version that did."""
-        count = len(self.made[name])
-        pixels = np.zeros((8, 8, 3), np.uint8)
-        assert self.boxes[name].put(Job(Frame(pixels, count, time.time_ns(), time.perf_counter_ns())), LONG_S)
-        self.wait(lambda: len(self.made[name]) > count)
-        seq, version = self.made[name][-1]
-        assert seq == count
-        return version
-
-    def wait(self, until) -> None:
-        until_s = time.monotonic() + LONG_S
-        while not until():
-            assert time.monotonic() < until_s
-            time.sleep(0.002)
-
-    def end(self) -> None:
-        for name, runner in self.runners.items():
-            self.boxes[name].close()
-            assert runner.join(LONG_S)
+from cloud_sync.store import StoreBusy
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +32,8 @@ def line(tmp_path, prover):
 
 
 def outcome(events):
-    return [(event.what, event.model, event.version) for event in events]
+    """What became of versions; all gates are open, so what is active is confirmed at once."""
+    return [(event.what, event.model, event.version) for event in events if event.what != "confirmed"]
 
 
 def test_a_version_that_proves_itself_is_taken_by_all_pipelines_of_its_model(line):
@@ -140,7 +47,7 @@ def test_a_version_that_proves_itself_is_taken_by_all_pipelines_of_its_model(lin
     assert [line.see("a"), line.see("b")] == ["1.1.0", "1.1.0"]
     assert (line.store.active("m"), line.store.previous("m")) == (new, old)
     assert line.candidates == [("m", "1.1.0", "staged"), ("m", "1.1.0", "verified")]
-    assert line.said == [("m", "1.0.0", "active"), ("m", "1.1.0", "active")]
+    assert line.said == [("m", "1.0.0", "active"), ("m", "1.1.0", "active"), ("m", "1.1.0", "active")], "and confirmed"
     assert line.adoption.adopt() == []
 
 
@@ -235,7 +142,8 @@ def test_one_that_cannot_be_recorded_is_taken_by_nobody_and_tried_again(line, mo
         patch.setattr(line.store, "activate", full)
         assert outcome(line.adoption.adopt()) == [("postponed", "m", "1.1.0")]
         assert line.see("a") == "1.0.0"
-    assert outcome(line.adoption.adopt()) == [("activated", "m", "1.1.0")]
+    line.turn(after_s=60)
+    assert outcome(line.events) == [("activated", "m", "1.1.0")]
     assert line.see("a") == "1.1.0"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.sync.adoption import Event
+from agent.life.events import Event
 from agent.sync.job import SyncJob
 from agent.sync.outcome import Fault, Outcome, failed
 from agent.sync.settings import SyncSettings

@@ -280,3 +280,26 @@ def test_room_is_what_the_disk_has_beyond_the_reserve(store, tmp_path):
     assert store.has_room(0, 0)
     assert not store.has_room(free * 2, 0)
     assert not store.has_room(0, free * 2)
+
+
+def test_going_back_is_one_record_and_leaves_nothing_to_go_back_to(store, tmp_path):
+    """What was before works; a model that runs something else stays, and one that ran nothing before runs nothing."""
+    one, two = put(store, "1.0.0"), put(store, "1.1.0")
+    other, alone = put(store, "2.0.0", "n"), put(store, "3.0.0", "o")
+    store.activate({"parts": one, "n": other, "o": alone})
+    store.activate({"parts": two})
+    store.give_back({"parts": two.digest, "n": two.digest, "o": alone.digest})
+    assert [store.active(name) for name in ("parts", "n", "o")] == [one, other, None]
+    assert store.previous("parts") is None
+    record = (tmp_path / "store/activation.json").read_bytes()
+    store.give_back({"parts": two.digest})
+    assert (tmp_path / "store/activation.json").read_bytes() == record, "nothing changes twice"
+
+
+def test_gates_of_an_assignment_are_staged_with_the_version_and_are_no_part_of_it(store):
+    """Other gates for the same version are written down too."""
+    version = put(store, "1.0.0")
+    for gates in ({}, {"bake_s": 60.0}, {"bake_s": 90.0}):
+        store.want({"parts": Version(version.name, version.version, version.digest, gates)})
+        assert store.staged() == {"parts": version}
+        assert store.staged()["parts"].gates == gates

@@ -1,0 +1,197 @@
+"""What a trial stands on: the pipelines and gates of a version, what it is compared with, what is known of it. Changes nothing.
+
+Belongs to the driver's thread; `drifts` and `shown` are anybody's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agent.core import life
+from agent.core.baking import ENOUGH, shifted
+from agent.core.gates import tightest
+from agent.life.journal import Record
+from agent.life.tally import Tally
+from agent.life.trial import Trial
+from agent.models.stored import prefixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from agent.core.comparing import Pair
+    from agent.core.frames import Frame
+    from agent.core.gates import Gates
+    from agent.core.life import Evidence, Step
+    from agent.life.journal import Journal
+    from agent.life.moves import Moves
+    from agent.life.trial import Verified
+    from agent.pipeline.runner import PipelineRunner
+    from cloud_sync.store import ModelStore, Version
+
+log = logging.getLogger("lineside.life")
+
+_SHOWN = 20
+"""Frames that wait for feedback, to whoever asks."""
+_REFERENCE = "reference.json"
+_REFERENCE_BYTES = 1 << 20
+
+
+class Ground:
+    """See the module."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        journal: Journal,
+        *,
+        tables: Mapping[str, Sequence[str]],
+        pipelines: Mapping[str, PipelineRunner],
+        on_disagreed: Callable[[Pair, Frame], None],
+        absent: Collection[str],
+    ) -> None:
+        """Store; see `agent.life.driver.Life`."""
+        self._store = store
+        self._journal = journal
+        self._tables = tables
+        self._pipelines = pipelines
+        self._on_disagreed = on_disagreed
+        self._absent = frozenset(absent)
+        self._drifting: dict[str, str] = {}
+
+    def new(self, verified: Verified, mates: frozenset[str]) -> tuple[Trial, Step]:
+        """A trial, and where it begins; one that an earlier start has begun goes on where it was."""
+        version = verified.version
+        active, known = self._store.active(version.name), self._journal.records.get(version.name)
+        runners = self._runners(verified.tables)
+        can_compare = (
+            active is not None and active.digest != version.digest and any(runner.state == "ok" for runner in runners)
+        )
+        step = life.first(verified.gates, verified.proof, can_compare=can_compare)
+        record = Record(version.version, version.digest, "verified", verified.proof)
+        if known is not None and known.digest == version.digest and known.state != "active":
+            record = known
+            if can_compare and known.state != "verified":
+                step = life.Step(known.state, known.reason)
+        record.gates = verified.gates.as_dict()
+        trial = self._trial(version, verified.tables, verified.gates, record)
+        trial.bundle, trial.mates = verified.bundle, mates
+        return trial, step
+
+    def active(self, name: str, record: Record | None = None) -> Trial | None:
+        """What is active, to be watched on, or to be returned from; None if nothing is, or nobody has it."""
+        version = self._store.active(name)
+        if version is None or not self._tables.get(name):
+            return None
+        if record is None or record.digest != version.digest:
+            record = Record(version.version, version.digest, "active", "confirmed")
+        return self._trial(version, tuple(self._tables[name]), tightest(record.gates), record)
+
+    def _trial(self, version: Version, tables: tuple[str, ...], gates: Gates, record: Record) -> Trial:
+        tally = Tally(prefixed(version.digest), record.counts, record.reference, on_disagreed=self._on_disagreed)
+        return Trial(version, tables, self._runners(tables), gates, record, tally)
+
+    def _runners(self, tables: Collection[str]) -> tuple[PipelineRunner, ...]:
+        runners = self._pipelines.values()
+        return tuple(runner for runner in runners if runner.settings.model in tables and runner.state != "ended")
+
+    def must_wait(self, verified: Verified) -> bool:
+        """Whether one of its pipelines is just about to work, or will when the agent runs, and may be compared with then."""
+        gates, active = verified.gates, self._store.active(verified.version.name)
+        if (
+            active is None
+            or active.digest == verified.version.digest
+            or not (gates.shadow_frames or gates.canary_frames)
+        ):
+            return False
+        is_absent = not self._absent.isdisjoint(verified.tables)
+        return is_absent or any(runner.state == "starting" for runner in self._runners(verified.tables))
+
+    def gates(self, trial: Trial) -> Gates:
+        """Those that can be passed: without a pipeline there are no frames to count."""
+        return trial.gates if trial.runners else replace(trial.gates, bake_frames=0)
+
+    def evidence(self, trial: Trial) -> Evidence:
+        """What was seen of a version in its present state."""
+        record = trial.record
+        seen = trial.tally.evidence(
+            record.state,
+            record.spent_s,
+            record.word,
+            worsened=lambda decided, reference: self._worsened(trial, decided, reference),
+        )
+        return replace(seen, fault=trial.fault())
+
+    def _worsened(self, trial: Trial, decided: Mapping[str, int], reference: Mapping[str, int]) -> str:
+        """Why an active version is worse than its reference."""
+        if trial.record.state != "active":
+            return ""
+        drifting = [self._drifting[runner.name] for runner in trial.runners if runner.name in self._drifting]
+        if drifting:
+            return f"what it says drifts since it is active: {drifting[0]}"
+        gates = trial.gates
+        if sum(decided.values()) < max(ENOUGH, gates.bake_frames / 10) or trial.record.spent_s < gates.bake_s / 10:
+            return ""  # a few parts in a row prove nothing
+        if sum(reference.values()) < ENOUGH:
+            reference = self._reference_of(trial.version)
+        return shifted(decided, reference, gates.max_decision_shift)
+
+    def _reference_of(self, version: Version) -> dict[str, int]:
+        """Decisions on the set that it was evaluated on, where its bundle has them."""
+        folder = self._store.folder(version.digest)
+        if folder is None:
+            return {}
+        try:
+            with (folder / _REFERENCE).open("rb") as file:
+                decisions = json.loads(file.read(_REFERENCE_BYTES))["decisions"]
+            return {str(decision): int(count) for decision, count in decisions.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+
+    def drifts(self, pipeline: str, sentence: str | None) -> None:
+        """See `agent.life.driver.Life`."""
+        if sentence is None:
+            self._drifting.pop(pipeline, None)
+        else:
+            self._drifting[pipeline] = sentence
+
+    def wait_behind(self, verified: Verified, other: Trial, moves: Moves) -> None:
+        """Say that a version waits for the one before it."""
+        record = Record(verified.version.version, verified.version.digest, "verified", verified.proof)
+        waiting = self._trial(verified.version, verified.tables, verified.gates, record)
+        waiting.said = other.follower
+        moves.say(waiting, "verified", f"{verified.proof}; waits until {other.version.version} is confirmed or gone")
+        other.follower = waiting.said
+
+    def behind(
+        self, trial: Trial, ready: Collection[str], trials: Mapping[str, Trial], waiting: Collection[str]
+    ) -> list[str]:
+        """Models of its set that are still on their way and not ready."""
+        return sorted(
+            name
+            for name in trial.mates - {trial.version.name}
+            if name in waiting
+            or (
+                name in trials
+                and name not in ready
+                and trials[name].mates == trial.mates
+                and trials[name].record.state != "active"
+            )
+        )
+
+    def shown(self, trial: Trial) -> dict[str, Any]:
+        """A trial, as JSON types."""
+        record, counted = trial.record, trial.tally.counted()[0]
+        return {
+            "version": trial.version.version,
+            "state": record.state,
+            "reason": record.reason,
+            "word": record.word,
+            "spent_s": round(record.spent_s, 1),
+            "counts": {name: count for name, count in sorted(counted.items()) if count},
+            "disputed": trial.tally.disputed(_SHOWN) if record.state in ("shadow", "canary") else [],
+            "shares": {name: round(share, 3) for name, share in trial.shares().items()},
+            "gates": trial.gates.as_dict(),
+        }

@@ -1,0 +1,178 @@
+"""What is counted of one version on trial: pairs in its shadow, its own predictions later, and what feedback says of both.
+
+Shadow threads, pipeline threads and the desk bring what they saw; the driver's thread takes the evidence. Everything is bounded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.core.feedback import differ, was_right
+from agent.core.life import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent.core.comparing import Pair
+    from agent.core.feedback import Feedback
+    from agent.core.frames import Frame
+    from agent.core.life import Word
+    from agent.core.messages import Prediction
+    from agent.models.contract import Inferred
+
+REMEMBERED = 5000
+"""Pairs and predictions that feedback may still speak of; at 30 frames a second, three minutes of all, and of disagreements more."""
+_LATENCIES = 1000
+T = TypeVar("T")
+
+
+class Tally:
+    """Any thread. `seen` is `agent.pipeline.observer.Observer`'s."""
+
+    def __init__(
+        self,
+        digest: str,
+        counts: Mapping[str, int],
+        reference: Mapping[str, int],
+        *,
+        on_disagreed: Callable[[Pair, Frame], None] = lambda _pair, _frame: None,
+    ) -> None:
+        """Store.
+
+        Args:
+            digest: Of the version, as predictions name it.
+            counts: What an earlier start has counted.
+            reference: Likewise, the decisions of the active model.
+            on_disagreed: Called with what the two models make something else of; must come back at once.
+        """
+        self._lock = threading.Lock()
+        self._digest = digest
+        self._counts = Counter(counts)
+        self._reference = Counter(reference)
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._pairs: OrderedDict[str, Pair] = OrderedDict()
+        self._disputed: OrderedDict[str, Pair] = OrderedDict()
+        self._own: OrderedDict[str, None] = OrderedDict()
+        self._labelled: OrderedDict[str, None] = OrderedDict()
+        self._on_disagreed = on_disagreed
+
+    def pair(self, pair: Pair, frame: Frame) -> None:
+        """The candidate has seen a frame in its shadow."""
+        if pair.active.fault is not None:
+            return  # there is nothing to compare with
+        failed, other = pair.candidate.fault is not None, differ(pair.candidate, pair.active)
+        with self._lock:
+            self._counts["frames"] += 1
+            self._counts["failures"] += failed
+            self._counts["disagreed"] += other and not failed
+            _keep(self._disputed if other else self._pairs, pair.prediction_id, pair)
+        if other:
+            self._on_disagreed(pair, frame)
+
+    def seen(self, frame: Frame, prediction: Prediction, inferred: Inferred) -> None:  # noqa: ARG002 - the observer's contract
+        """A pipeline has made a prediction, by this version or by another."""
+        usable = prediction.quality == "good"
+        with self._lock:
+            if prediction.model.digest != self._digest:
+                self._counts["others"] += 1
+                self._counts["others unusable"] += not usable
+                if prediction.decision is not None:
+                    self._reference[prediction.decision] += 1
+                return
+            self._counts["own"] += 1
+            self._counts["unusable"] += not usable
+            if prediction.decision is not None:
+                self._counts[f"decided {prediction.decision}"] += 1
+            self._latencies.append(prediction.latency_ms.invoke)
+            _keep(self._own, prediction.id, None)
+
+    def feedback(self, said: Feedback) -> str | None:
+        """A person has spoken of a prediction: how it counts, in words; None where it is not known here."""
+        with self._lock:
+            name = said.prediction_id
+            pair, own = self._disputed.get(name) or self._pairs.get(name), name in self._own
+            if pair is None and not own:
+                return None
+            if name in self._labelled:
+                return "feedback on this prediction has been counted before"
+            _keep(self._labelled, name, None)
+            if own:
+                self._counts["wrong"] += 1 if said.judgement == "wrong" else -1
+                return f"the version on trial was {said.judgement}"
+            assert pair is not None  # noqa: S101 - for mypy: one of the two is there
+            return self._count_pair(pair, said)
+
+    def _count_pair(self, pair: Pair, said: Feedback) -> str:
+        active = said.judgement == "right"
+        candidate = was_right(pair.candidate, pair.active, said)
+        if candidate is None:
+            return "nobody can tell from it whether the version on trial was right; say the right label or decision"
+        if candidate == active:
+            return f"both models were {said.judgement}, which says nothing of which is better"
+        self._counts["better" if candidate else "worse"] += 1
+        return "the version on trial was right, the active one was not" if candidate else "the active version was right"
+
+    def disputed(self, most: int) -> list[dict[str, str | None]]:
+        """The newest frames on which the two differ and of which nobody has spoken, as JSON types: what feedback would decide by."""
+        with self._lock:
+            pairs = [pair for name, pair in self._disputed.items() if name not in self._labelled][-most:]
+        return [
+            {
+                "prediction": pair.prediction_id,
+                "pipeline": pair.pipeline,
+                "active": pair.active.decision or pair.active.label,
+                "candidate": pair.candidate.decision or pair.candidate.label or pair.candidate.fault,
+            }
+            for pair in reversed(pairs)
+        ]
+
+    def begin(self, counts: Mapping[str, int]) -> None:
+        """It has come to another state: frames are counted anew."""
+        with self._lock:
+            self._counts = Counter(counts)
+            self._latencies.clear()
+
+    def counted(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Counts and reference, for the journal."""
+        with self._lock:
+            return dict(self._counts), dict(self._reference)
+
+    def evidence(
+        self, state: str, spent_s: float, word: Word, *, worsened: Callable[[Mapping[str, int], Mapping[str, int]], str]
+    ) -> Evidence:
+        """What there is to judge by.
+
+        Args:
+            state: The present one.
+            spent_s: In it.
+            word: An operator's.
+            worsened: Compares the decisions seen with those of the reference, in words.
+        """
+        with self._lock:
+            counts, latencies = self._counts.copy(), sorted(self._latencies)
+            reference = dict(self._reference)
+        in_shadow = state == "shadow"
+        own = counts["own"]
+        decided = {name.removeprefix("decided "): n for name, n in counts.items() if name.startswith("decided ")}
+        usual = own * counts["others unusable"] // counts["others"] if counts["others"] else 0
+        return Evidence(
+            spent_s=spent_s,
+            frames=counts["frames"] if in_shadow else own,
+            disagreed=counts["disagreed"],
+            failures=counts["failures"] if in_shadow else max(0, counts["unusable"] - usual),
+            p99_ms=latencies[len(latencies) * 99 // 100] if latencies else None,
+            latencies=len(latencies),
+            better=counts["better"],
+            worse=counts["worse"],
+            wrong=counts["wrong"],
+            worsened=worsened(decided, reference),
+            word=word,
+        )
+
+
+def _keep(ring: OrderedDict[str, T], name: str, value: T) -> None:
+    ring[name] = value
+    if len(ring) > REMEMBERED:
+        ring.popitem(last=False)
