@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from statistics import median
 
 _FRAMES = 24
 """Of a stretch: the worst tenth is two frames."""
@@ -155,8 +154,12 @@ class BearableShare:
         return any(counted > expected + _CHANCE * math.sqrt(expected) for counted, expected in counts)
 
     def _slows(self, stretch: Stretch) -> bool:
-        slow_ms = median(rest.slow_ms for rest in self._rests)
-        period_s = median(rest.period_s for rest in self._rests)
+        slow_ms = _middle([rest.slow_ms for rest in self._rests])
+        period_s = _middle([rest.period_s for rest in self._rests])
         if self._live:
             return stretch.slow_ms > SLOWER * slow_ms + SLOWER_PERIOD * period_s * 1e3
         return stretch.period_s > FEWER * period_s
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]

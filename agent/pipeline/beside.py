@@ -26,6 +26,7 @@ log = logging.getLogger("lineside.pipeline")
 T = TypeVar("T")
 
 _POLL_S = 0.5
+_NICEST = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,9 @@ class Beside(Generic[T]):
 
 
 def stand_back(niceness: int) -> None:
-    """Have this thread run behind others; on Linux each thread has a niceness of its own, elsewhere nothing is done."""
+    """Have this thread run behind the others; on Linux each thread has a niceness of its own, elsewhere nothing is done."""
     if niceness and sys.platform == "linux":
+        thread = threading.get_native_id()
         with suppress(OSError):  # then its share alone has to hold it back
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+            now = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(_NICEST, now + niceness))

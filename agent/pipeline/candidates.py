@@ -10,21 +10,41 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.pipeline.canary import Canary
-from agent.pipeline.shadow import Line, Shadow
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.core.comparing import Pair
+    from agent.core.decisions import DecisionRule
     from agent.core.frames import Frame
-    from agent.core.messages import Prediction
+    from agent.core.messages import Decision, Prediction
+    from agent.core.results import Result
     from agent.models.contract import Inferred, Model
+    from agent.pipeline.canary import Canary
     from agent.pipeline.intake import Intake
     from agent.pipeline.observer import Observers
+    from agent.pipeline.shadow import Shadow
 
 MOST_HUNG = 4
 """Candidates that hang in a call for good, each with a thread and a model; then no further one is tried until the agent starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a candidate has to know of the pipeline.
+
+    Attributes:
+        name: Of its table in the configuration.
+        live: Frames come in a pace of their own.
+        hung_after_s: How long a call may take.
+        dropped: How many frames were dropped since the start because the model was busy.
+        instead: See `agent.pipeline.inspector.Inspector.instead`.
+    """
+
+    name: str
+    live: bool
+    hung_after_s: float
+    dropped: Callable[[], int]
+    instead: Callable[[], Callable[[Result, DecisionRule | None], Decision | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,8 @@ class Candidates:
 
     def begin_shadow(self, model: Model, on_pair: Callable[[Pair, Frame], None], share: float) -> Shadow:
         """See `agent.pipeline.runner.PipelineRunner.shadow`."""
+        from agent.pipeline.shadow import Shadow  # noqa: PLC0415 - a start needs none
+
         shadow = Shadow(self._line, model, on_pair=on_pair, share=share, on_over=lambda: self._over(shadow, onlooker))
         onlooker = _Onlooker(shadow.look)
         with self._lock:
@@ -73,6 +95,8 @@ class Candidates:
 
     def begin_canary(self, model: Model, share: float) -> Canary:
         """See `agent.pipeline.runner.PipelineRunner.canary`."""
+        from agent.pipeline.canary import Canary  # noqa: PLC0415 - a start needs none
+
         canary = Canary(
             self._line.name,
             model,

@@ -6,7 +6,8 @@ the frame that was in it is lost. A call that hangs is noticed by `agent.supervi
 mailbox and the same numbers. Nothing of that reaches another pipeline.
 
 A new model is offered to it (`offer`) and taken between two frames by one assignment: the frames before it are the old model's to the end,
-those that were prepared for the old one and not yet inferred are prepared anew, and the numbers go on.
+those that were prepared for the old one and not yet inferred are prepared anew, and the numbers go on. A candidate may stand beside the model at
+work before that: in its shadow (`shadow`) or its canary (`canary`).
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from typing import TYPE_CHECKING, Literal
 from agent.core.backoff import Backoff
 from agent.core.crashes import Crashes
 from agent.core.errors import LinesideError, ModelCrashed, ModelRefused, Stalled
-from agent.pipeline.candidates import Candidates
+from agent.pipeline.candidates import Candidates, Line
 from agent.pipeline.inspector import Identity, Inspector
 from agent.pipeline.observer import Observers
 from agent.pipeline.offer import Offer
-from agent.pipeline.shadow import Line
 from agent.pipeline.shift import GivenUp, Patience, Shift
 from agent.pipeline.work import Station, Work
 
@@ -177,7 +177,7 @@ class PipelineRunner:
         return self._candidates.begin_shadow(model, on_pair, share)
 
     def canary(self, model: Model, *, share: float) -> Canary:
-        """Have a candidate decide every n-th frame. Any thread; returns at once.
+        """Have a candidate decide every n-th frame, after some that show what the model at work takes. Any thread; returns at once.
 
         It ends as a shadow does. A frame on which it fails, or with which it is not back in time, is decided by the model at work.
 

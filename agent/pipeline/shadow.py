@@ -25,30 +25,12 @@ if TYPE_CHECKING:
     from agent.core.results import Result
     from agent.models.contract import Inferred, Model
     from agent.pipeline.beside import Answer
+    from agent.pipeline.candidates import Line
 
 log = logging.getLogger("lineside.pipeline")
 
 NICENESS = 10
 STOP_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What a shadow has to know of the pipeline.
-
-    Attributes:
-        name: Of its table in the configuration.
-        live: Frames come in a pace of their own.
-        hung_after_s: How long a call may take.
-        dropped: How many frames were dropped since the start because the model was busy.
-        instead: See `agent.pipeline.inspector.Inspector.instead`.
-    """
-
-    name: str
-    live: bool
-    hung_after_s: float
-    dropped: Callable[[], int]
-    instead: Callable[[], Callable[[Result, DecisionRule | None], Decision | None]]
 
 
 @dataclass(frozen=True, slots=True)

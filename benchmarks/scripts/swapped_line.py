@@ -265,9 +265,9 @@ class Bench:
             "worst, periods extra": (max(beside) - usual_ms) / period_ms,
             "worst without, periods extra": (max(alone) - usual_ms) / period_ms,
             "p50 ms": statistics.median(beside),
-            "p99 ms": _percentile(beside, 0.99),
+            "p99 ms": statistics.quantiles(beside, n=100)[-1],
             "p50 ms without": usual_ms,
-            "p99 ms without": _percentile(alone, 0.99),
+            "p99 ms without": statistics.quantiles(alone, n=100)[-1],
             "frames/s": (len(after) - 1) / (after[-1].at_s - after[0].at_s),
             "frames/s without": (len(before) - 1) / (before[-1].at_s - before[0].at_s),
         }
@@ -297,23 +297,15 @@ class Bench:
                     offer.former.close()
             for line, _ in marks:
                 line.frames(4)
-            mixed += sum(
-                sent.version != bundle.spec.version for line, mark in marks for sent in line.sink.sent[mark + 1 :]
-            )
+            mixed += sum(sent.version != bundle.spec.version for line, mark in marks for sent in line.sink.sent[mark:])
         changes = sum(before.version != after.version for line in lines for before, after in pairwise(line.sink.sent))
         expected = int(self._order["times"]) * len(lines)
         return {"by the wrong model": float(mixed + abs(changes - expected)), "load ms": statistics.median(load_ms)}
 
     def _shadow(self, lines: list[Line]) -> dict[str, float]:
-        """The other version looks on; measured is the last part, when its share has come to rest."""
+        """The other version looks on."""
         model = load_model(self._bundles[1], self._how)
-        pairs = 0
-
-        def count(_pair: object, _frame: object) -> None:
-            nonlocal pairs
-            pairs += 1
-
-        shadow = lines[0].runner.shadow(model, on_pair=count)
+        shadow = lines[0].runner.shadow(model, on_pair=lambda *_: None)
         began = len(lines[0].sink.sent)
         time.sleep(float(self._order["seconds"]) * 2)
         seen = len(lines[0].sink.sent) - began
@@ -321,7 +313,7 @@ class Bench:
         if not shadow.stop(WAIT_S):
             sys.exit("the shadow did not stop")
         model.close()
-        return {"share": share, "compared": pairs / max(1, seen)}
+        return {"share": share, "compared": shadow.seen / max(1, seen)}
 
     def _canary(self, lines: list[Line]) -> dict[str, float]:
         model = load_model(self._bundles[1], self._how)
@@ -373,7 +365,9 @@ def _says(tried: Shadow | Canary, seen: list[Pair], kind: str) -> bool:
     if tried.is_over:
         return True
     if isinstance(tried, Canary):
-        return kind in ("slow", "hangs") and tried.counts.slow > 0
+        counts = tried.counts
+        lasts = kind == "slow" and (counts.candidate.p50_ms or 0) > 2 * (counts.active.p50_ms or 0)
+        return lasts or (kind in ("slow", "hangs") and counts.slow > 0)
     if kind == "hangs":
         return tried.dropped > 0
     if kind == "slow":
@@ -397,11 +391,6 @@ def _refused(bundle: Bundle, how: Execution) -> bool:
 def _gaps(sent: list[Sent]) -> int:
     """Numbers that are not one more than the one before, and frames that came twice or out of order."""
     return sum(after.seq != before.seq + 1 or after.index <= before.index for before, after in pairwise(sent))
-
-
-def _percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 if __name__ == "__main__":

@@ -137,3 +137,13 @@ def test_on_change_an_unchanged_verdict_is_said_again_after_the_heartbeat():
         rule.selects("reject", other, 10.2),
     ]
     assert said == [True, False, True, True, False]
+
+
+def test_another_vote_on_the_last_frame_changes_neither_the_others_nor_what_comes():
+    """What a candidate would have said is asked later, and holds for the frame it was asked of."""
+    smoothing = Smoothing(2, 3)
+    assert [smoothing.apply(raw) for raw in ("reject", "accept")] == ["accept", "accept"]
+    instead = smoothing.instead()
+    assert smoothing.apply("accept") == "accept"
+    assert [instead(raw) for raw in ("reject", "accept", None)] == ["reject", "accept", None]
+    assert smoothing.apply("reject") == "accept"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
@@ -11,6 +13,7 @@ from inspecting import LONG_S, Candidate, Line, Trap, TrappedModel, job, pipelin
 from agent.core.decisions import DecisionRule
 from agent.core.errors import ModelCrashed, ModelRefused
 from agent.pipeline.candidates import MOST_HUNG
+from agent.pipeline.shadow import NICENESS
 from agent.pipeline.shift import Patience
 from agent.supervisor import Supervisor
 
@@ -119,6 +122,22 @@ def test_when_several_hang_no_further_one_is_tried():
         assert one_more.fault == "4 candidates hang in a call already; restart the agent to try further ones"
         for trap in traps:
             trap.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_its_thread_stands_back_and_no_other_does():
+    """The processor is the line's first."""
+    niceness = {}
+
+    class Told(Candidate):
+        def infer(self, prepared):
+            niceness["candidate"] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            return super().infer(prepared)
+
+    with Line() as line:
+        line.runner.shadow(Told(), on_pair=line.on_pair)
+        line.until_pair()
+    assert niceness["candidate"] == min(19, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + NICENESS)
 
 
 def test_the_newest_frame_wins_while_the_candidate_is_busy():
