@@ -168,8 +168,10 @@ class Exchanges:
         hint = "is the certificate of a CA that this device knows?" if isinstance(error, SSLError) else "is it up?"
         return Again(Unreachable(f"{self.name} cannot be reached for {path}: {_words(error)}", hint=hint))
 
-    def pieces(self, response: BaseHTTPResponse, watch: Watch, path: str) -> Iterator[bytes]:
-        """The body as it comes, no slower than the least rate and no faster than the limit.
+    def pieces(
+        self, response: BaseHTTPResponse, watch: Watch, path: str, *, most_bytes: int = _CHUNK_BYTES
+    ) -> Iterator[bytes]:
+        """The body as it comes, no slower than the least rate and no faster than the limit, at most so many bytes at a time.
 
         Raises:
             Again: It ended early, or came too slowly.
@@ -183,7 +185,7 @@ class Exchanges:
             allowed_s = self._timeout_s + came / self._min_bytes_s
             watch.until(allowed_s - (time.monotonic() - begun) + (self._rate.waited_s - waited_s))
             try:
-                piece = response.read1(self._chunk_bytes, decode_content=False)
+                piece = response.read1(min(most_bytes, self._chunk_bytes), decode_content=False)
             except (HTTPError, OSError, ValueError) as error:
                 raise self._failed(watch, path, error) from error
             if not piece:

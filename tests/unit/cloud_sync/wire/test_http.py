@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import random
 import zlib
 
 import pytest
@@ -31,12 +34,16 @@ from cloud_sync.errors import (
     TooSlow,
     Unreachable,
 )
+from cloud_sync.pieces import digests
 from cloud_sync.wire import HttpWire
+from cloud_sync.wire.contract import nobody
 from cloud_sync.wire.pace import Clock
 
-CONTENT = bytes(range(256)) * 1024
+CONTENT = random.Random(3).randbytes(256 << 10)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 HALF = len(CONTENT) // 2
+PIECE = len(CONTENT) // 16
+PIECES = digests(io.BytesIO(CONTENT), len(CONTENT))
 
 
 class FakeClock:
@@ -89,8 +96,9 @@ def impatient(server, time):
         yield wire
 
 
-def _download(wire: HttpWire, tmp_path) -> int:
-    return wire.download("blob", tmp_path / "blob", length_bytes=len(CONTENT), sha256=SHA256)
+def _download(wire: HttpWire, tmp_path, pieces=(), on_bytes=nobody) -> int:
+    into = tmp_path / "blob"
+    return wire.download("blob", into, length_bytes=len(CONTENT), sha256=SHA256, pieces=pieces, on_bytes=on_bytes)
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------------------
@@ -352,6 +360,50 @@ def test_a_mirror_that_lies_always_is_refused(server, wire, tmp_path):
     server.always["blob"] = corrupted
     with pytest.raises(BlobDiffers):
         _download(wire, tmp_path)
+    assert len(server.requests) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spoilt_place_is_all_that_is_fetched_again(server, wire, tmp_path):
+    """As often as it is spoilt, where it is known what the pieces should be."""
+    server.faults["blob"].extend([corrupted] * 3)
+    assert _download(wire, tmp_path, PIECES) == len(CONTENT) + 3 * PIECE
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+    assert [request.range for request in server.requests] == [None, *[f"bytes={HALF}-{HALF + PIECE - 1}"] * 3]
+
+
+def test_a_piece_that_rotted_between_two_polls_is_all_that_is_fetched_again(server, wire, tmp_path):
+    """Zeros behind a power cut, for one."""
+    (tmp_path / "blob.partial").write_bytes(CONTENT[:PIECE] + bytes(PIECE) + CONTENT[2 * PIECE : HALF + 100])
+    assert _download(wire, tmp_path, PIECES) == len(CONTENT) - HALF - 100 + PIECE
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+
+
+def test_something_else_of_the_right_length_is_left_after_two_pieces(server, wire, tmp_path):
+    """And what came before it stays."""
+    (tmp_path / "blob.partial").write_bytes(CONTENT[:HALF])
+    server.faults["blob"].extend([lambda handler, content: served(handler, content[::-1])] * 2)
+    assert _download(wire, tmp_path, PIECES) <= HALF + 2 * 3 * PIECE
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("lie", [["0" * 64] * 16, ["0" * 64] * 15, PIECES[::-1]], ids=["others", "too few", "mixed"])
+def test_a_list_of_pieces_that_lies_costs_nothing(server, wire, tmp_path, lie):
+    """The file's own sha256 decides."""
+    came: list[int] = []
+    while not (tmp_path / "blob").exists():
+        with contextlib.suppress(BlobDiffers):
+            _download(wire, tmp_path, lie, came.append)
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+    assert sum(came) == len(CONTENT)
+
+
+def test_pieces_that_are_right_of_a_file_that_is_not_are_not_believed(server, wire, tmp_path):
+    """Signed is the whole; all is fetched once more, and then given up."""
+    other = CONTENT[::-1]
+    server.files["blob"] = other
+    with pytest.raises(BlobDiffers):
+        _download(wire, tmp_path, digests(io.BytesIO(other), len(other)))
     assert len(server.requests) == 2
     assert list(tmp_path.iterdir()) == []
 
