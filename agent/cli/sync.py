@@ -5,6 +5,7 @@ Asks the running agent over its control socket; where none runs, `import` and `e
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -220,8 +221,20 @@ def _alone(settings: AgentSettings) -> tuple[SyncJob, Any]:
             }
         return found
 
+    _recall(job, device.state_dir)
     desk = SyncDesk(job, models)
     return job, lambda: desk.status() | {"state": "absent"}
+
+
+def _recall(job: SyncJob, state_dir: Path) -> None:
+    """Tell the job how the last sync ended, as far as anybody knows: the agent, or an earlier command, had another one."""
+    from agent.sync.outcome import outcome_of
+    from cloud_sync.device.journal import FOLDER, last_outcome
+
+    found = last_outcome(state_dir / FOLDER)
+    if found is not None:
+        with contextlib.suppress(ValueError):
+            job.recall(str(found.get("at")), outcome_of(found))
 
 
 def _plain(version: Any) -> dict[str, Any]:
