@@ -103,13 +103,17 @@ def enroll(
     """
     import sys
 
+    from agent.sync.outcome import enrolment_exit_code
+
     settings = _settings(config)
     given = sys.stdin.readline().strip() if token == "-" else token or ""  # noqa: S105 - a sign for stdin
     if _runs(settings):
         answer = _asked(settings, "sync enroll", timeout_s, token=given)
     else:
         answer = _by_hand(settings, enrol_token=given)
-    _finish(answer, as_json=as_json)
+    output.result(answer, render(answer), as_json=as_json)
+    if code := enrolment_exit_code(answer["last"]):
+        raise typer.Exit(code)
 
 
 def _settings(config: str) -> AgentSettings:

@@ -244,8 +244,8 @@ class Sync:
         try:
             if self._desk is not None:
                 send(self._desk, self._journal, signer, self._order, self._now)
-        except NotFound:
-            pass  # plain files, without anybody who takes reports
+        except NotFound as nobody:
+            outcome.no_reports = str(nobody)
         finally:
             outcome.enrolment, outcome.keyid = enrolment(self._journal), signer.public_key.keyid
 

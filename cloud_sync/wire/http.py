@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _DONE_BELOW, _SERVER_FAULT = 300, 500
+_TAKES_NOTHING = frozenset({403, 405, 501})
+"""What buckets, web servers and the simplest servers of files say to a POST; a registry says why (`error.message`)."""
+_LONGEST_WORDS = 300
+
+
+def _words_of_a_registry(content: bytes) -> str:
+    """What the API says of a refusal; empty where it is somebody else's page."""
+    try:
+        return " ".join(str(json.loads(content)["error"]["message"]).split())[:_LONGEST_WORDS]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +145,19 @@ class HttpWire:
         """Hand something over, once: it is not known of every failure whether it arrived.
 
         Raises:
-            Refused: The server does not take it; with its words.
-            NotFound, ServerBusy, Unreachable, Untrusted: As in `read`.
+            Refused: The server does not take it; with its words, where it is a registry that says them.
+            NotFound: Whoever serves files there takes nothing.
+            ServerBusy, Unreachable, Untrusted: As in `read`.
         """
         answer = self.ask("POST", path, content=content, max_bytes=max_bytes)
         if answer.status < _DONE_BELOW:
             return answer.content
-        words = answer.content[:300].decode("utf-8", "replace")
-        message = f"{self._exchanges.name} answers {answer.status} to {path}: {words}"
+        words, server = _words_of_a_registry(answer.content), self._exchanges.name
+        message = f"{server} answers {answer.status} to {path}" + (f": {words}" if words else "")
         if answer.status in BUSY:
             raise ServerBusy(message, retry_after_s=asked_wait_s(answer.headers.get("retry-after")))
-        if answer.status == NOT_FOUND:
-            raise NotFound(message)
+        if answer.status == NOT_FOUND or (answer.status in _TAKES_NOTHING and not words):
+            raise NotFound(f"{server} takes nothing at {path}: it answers {answer.status}, as plain files do")
         if answer.status >= _SERVER_FAULT or answer.status in PASSING:
             raise Unreachable(message)
         raise Refused(message)

@@ -35,6 +35,7 @@ from cloud_sync.errors import (
     Unreachable,
 )
 from cloud_sync.pieces import digests
+from cloud_sync.registry.server.faults import error_body
 from cloud_sync.wire import HttpWire
 from cloud_sync.wire.contract import nobody
 from cloud_sync.wire.pace import Clock
@@ -491,14 +492,31 @@ def test_a_post_arrives_and_is_answered(server, wire):
 
 
 @pytest.mark.parametrize(
-    ("code", "error"), [(404, NotFound), (403, Refused), (409, Refused), (429, ServerBusy), (500, Unreachable)]
+    ("code", "error"), [(403, Refused), (405, Refused), (409, Refused), (429, ServerBusy), (500, Unreachable)]
 )
 def test_a_post_that_is_not_taken_says_why(server, wire, code, error):
-    """In the server's own words."""
-    server.always["api"] = lambda handler, _: handler.whole(b"because", code)
-    with pytest.raises(error, match="because"):
+    """In the registry's own words."""
+    server.always["api"] = lambda handler, _: handler.whole(error_body("odd", "because"), code)
+    with pytest.raises(error, match=f"answers {code} to api: because"):
         wire.post("api", b"x", 100)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [403, 404, 405, 501])
+def test_what_serves_plain_files_takes_nothing(server, wire, code):
+    """A bucket or a web server: its page is not shown to anybody."""
+    page = b"<html><head><title>Not Allowed</title></head></html>"
+    server.always["api"] = lambda handler, _: handler.whole(page, code, Content_Type="text/html")
+    with pytest.raises(NotFound, match=f"takes nothing at api: it answers {code}, as plain files do$"):
+        wire.post("api", b"x", 100)
+    assert len(server.requests) == 1
+
+
+def test_a_strangers_page_is_not_shown(server, wire):
+    """A refusal is told by its status where no registry speaks."""
+    server.always["api"] = lambda handler, _: handler.whole(b"<html>no</html>", 400)
+    with pytest.raises(Refused, match=r"answers 400 to api$"):
+        wire.post("api", b"x", 100)
 
 
 def test_an_api_answer_is_the_callers_to_judge(server):
