@@ -250,7 +250,7 @@ def log(
 
     if verify:
         with opened(registry) as found:
-            lines = found.verify_log()
+            lines = found.log.verify()
         output.result({"verified": lines}, f"{output.counted(lines, 'line')}, none changed", as_json=as_json)
         return
     query = {"after": after, "limit": limit, "subject": subject}

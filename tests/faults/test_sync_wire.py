@@ -103,7 +103,7 @@ def world(tmp_path_factory, no_fsync):
     many = Limits(address=Rate(10_000, 100_000))
     with Serving(site.registry, many) as url:
         site.publish(MODEL, "1.0.0", 1, FIRST, CHANNEL)
-        token = site.registry.create_enrolment_token("press-07", by="ada")
+        token = site.registry.devices.create_enrolment_token("press-07", by="ada")
         device = Station(folder / "state", site.public / "metadata" / "1.root.json", url, {"enrol_token": token})
         assert (device.poll()["state"], device.outcomes[-1]["enrolment"]) == ("staged", "admitted")
         device.adopt()
@@ -316,5 +316,5 @@ def test_what_is_published_in_the_middle_of_a_poll_is_no_fault(world, tmp_path, 
     try:
         assert (outcome["error"], outcome["staged"]) == (None, {MODEL: "1.2.0"})
     finally:
-        site.registry.set_channel(CHANNEL, {MODEL: "1.1.0"}, by="ada")
+        site.registry.assignments.set_channel(CHANNEL, {MODEL: "1.1.0"}, by="ada")
     assert len(NEW) == len(SECOND["model.tflite"])

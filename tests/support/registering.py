@@ -121,7 +121,7 @@ class Site:
 
     def add_model(self, model: str) -> Owner:
         owner = self.owners[model] = Owner(model)
-        self.registry.add_model(model, owner.keys, self.signer("targets"), by="ada")
+        self.registry.models.add(model, owner.keys, self.signer("targets"), by="ada")
         return owner
 
     def request(
@@ -144,20 +144,20 @@ class Site:
             if min_release is not None:
                 targets.unrecognized_fields["x-lineside"] = {"min_release": min_release}
 
-        metadata = self.owners[model].role(self.registry.role_metadata(model), self.clock(), change=change)
+        metadata = self.owners[model].role(self.registry.models.role_metadata(model), self.clock(), change=change)
         return PublishRequest(model, manifest, metadata, channel)
 
     def publish(
         self, model: str, version: str, release: int, files: dict[str, bytes], channel=None, **more
     ) -> Published:
-        return self.registry.publish(self.request(model, version, release, files, channel, **more), by="ada")
+        return self.registry.models.publish(self.request(model, version, release, files, channel, **more), by="ada")
 
     def yank(self, model: str, version: str) -> Yanked:
         def change(targets: Targets) -> None:
             del targets.targets[layout.manifest_target(model, version)]
 
-        metadata = self.owners[model].role(self.registry.role_metadata(model), self.clock(), change=change)
-        return self.registry.yank(model, version, metadata, by="ada")
+        metadata = self.owners[model].role(self.registry.models.role_metadata(model), self.clock(), change=change)
+        return self.registry.models.yank(model, version, metadata, by="ada")
 
 
 @dataclass
