@@ -5,6 +5,7 @@ Most commands take the registry's folder or its address; those that need its fil
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from agent.cli import output, registry_devices, registry_models, registry_owner, registry_rotate, registry_tokens
 from agent.cli.output import JsonOption
-from agent.cli.registry_keys import PassphraseFileOption
+from agent.cli.registry_keys import PassphraseFileOption, WhosePassphrases
 from agent.cli.registry_place import CaFileOption, FolderOption, InsecureOption, RegistryOption, TokenFileOption
 
 if TYPE_CHECKING:
@@ -47,21 +48,30 @@ def init(
             metavar="DIR",
         ),
     ],
+    passphrases: Annotated[
+        WhosePassphrases,
+        typer.Option(
+            "--passphrases",
+            help="`one` for all four offline keys, or one for `each`, typed in turn by the people who will hold them.",
+        ),
+    ] = WhosePassphrases.ONE,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a registry in a folder, with all its keys, and print what is to be done with them.
 
-    Exit codes: 0 made, 1 there is something already, or the passphrase is too short.
+    Exit codes: 0 made, 1 there is something already, or a passphrase is too short.
     """
     from agent.cli.registry_keys import Passphrases
     from agent.cli.registry_place import need_the_extra, operator
 
     need_the_extra()
+    from cloud_sync.registry.first import OFFLINE_FILES
     from cloud_sync.registry.registry import Registry
 
-    passphrase = Passphrases(passphrase_file).new("the offline keys")
-    made = Registry.init(folder, offline_keys, passphrase, by=operator())
+    each = passphrases is WhosePassphrases.EACH
+    secrets = functools.cache(lambda: Passphrases(passphrase_file).new_for(OFFLINE_FILES, each=each))
+    made = Registry.init(folder, offline_keys, lambda name: secrets()[name], by=operator())
     data = {
         "registry": str(folder),
         "root_sha256": made.root_sha256,

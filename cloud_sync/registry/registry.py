@@ -66,7 +66,7 @@ class Registry:
         cls,
         folder: Path,
         offline_keys: Path,
-        passphrase: str,
+        passphrase_of: Callable[[str], str],
         *,
         settings: Settings | None = None,
         clock: Callable[[], datetime] = utc_now,
@@ -78,7 +78,8 @@ class Registry:
         Args:
             folder: Of the registry.
             offline_keys: Where the three root keys and the targets key go, encrypted; a stick that is pulled afterwards.
-            passphrase: Of these key files, 12 characters at least.
+            passphrase_of: Asked for the passphrase of each of these files by its name, 12 characters at least: one for all, or one for each
+                of the people who hold them.
             settings: Lifetimes and limits; written to `registry.toml`.
             clock: What time it is.
             by: For the log.
@@ -86,9 +87,9 @@ class Registry:
 
         Raises:
             AlreadyThere: There is something in `folder`, or a key file in `offline_keys`.
-            Refused: The passphrase is too short.
+            Refused: A passphrase is too short.
         """
-        return first.make(folder, offline_keys, passphrase, settings or Settings(), clock(), by, key_rounds)
+        return first.make(folder, offline_keys, passphrase_of, settings or Settings(), clock(), by, key_rounds)
 
     @classmethod
     def open(cls, folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Registry:

@@ -272,7 +272,7 @@ def _killed(tmp_path: Path, at: int) -> bool:
     now = datetime.now(timezone.utc)
     tmp_path.mkdir()
     clock, offline = Clock(now), tmp_path / "offline"
-    Registry.init(tmp_path / "registry", offline, PASSPHRASE, clock=clock, key_rounds=1000)
+    Registry.init(tmp_path / "registry", offline, lambda _: PASSPHRASE, clock=clock, key_rounds=1000)
     site = Site(tmp_path / "registry", offline, clock, Registry.open(tmp_path / "registry", clock=clock))
     site.add_model("parts")
     site.publish("parts", "0.9.0", 1, {"model.tflite": b"old"}, "canary")

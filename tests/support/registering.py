@@ -97,7 +97,7 @@ class Site:
     @classmethod
     def make(cls, tmp_path: Path, settings: Settings | None = None, clock: Clock | None = None) -> Site:
         clock, folder, offline = clock or Clock(), tmp_path / "registry", tmp_path / "offline"
-        Registry.init(folder, offline, PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
+        Registry.init(folder, offline, lambda _: PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
         return cls(folder, offline, clock, Registry.open(folder, clock=clock))
 
     def copy(self, to: Path) -> Site:
