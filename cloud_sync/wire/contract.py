@@ -21,8 +21,14 @@ class Wire(Protocol):
     A path is relative to the base, with `/`, as it stands in an address: what needs quoting is quoted already.
     """
 
-    def read(self, path: str, max_bytes: int) -> bytes:
+    def read(self, path: str, max_bytes: int, *, known: bytes | None = None) -> bytes:
         """A small file, whole.
+
+        Args:
+            path: Where it lies.
+            max_bytes: How much of it is taken.
+            known: What was there before. Where the other end says that it still is, nothing else crosses the wire and this is the answer,
+                to be judged like any other: who says so falsely withholds what is new, as he could before.
 
         Raises:
             NotFound: It does not exist.

@@ -41,12 +41,14 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 OK, PARTIAL, NOT_FOUND, RANGE_NOT_SATISFIABLE = 200, 206, 404, 416
-_MULTIPLE_CHOICES, _NOT_MODIFIED, _BAD_REQUEST = 300, 304, 400
+_MULTIPLE_CHOICES, NOT_MODIFIED, _BAD_REQUEST = 300, 304, 400
 ABSENT = frozenset({403, NOT_FOUND, 410})
 """403 is what a bucket that may not be listed says of a file that is not there."""
 BUSY = frozenset({429, 503})
 PASSING = frozenset({408, 425, 500, 502, 504})
 _CHUNK_BYTES = 1 << 16
+_SMALL_BYTES = 4 << 10
+"""What is left of an answer up to this long is read, so that the line can be used again."""
 _DAY_S = 24 * 3600.0
 _SAFE = "%/:@!$&'()*+,;=~-._"
 
@@ -150,13 +152,16 @@ class Exchanges:
             except (HTTPError, OSError, ValueError) as error:
                 raise self._failed(watch, path, error) from error
             try:
-                if _MULTIPLE_CHOICES <= response.status < _BAD_REQUEST and response.status != _NOT_MODIFIED:
+                if _MULTIPLE_CHOICES <= response.status < _BAD_REQUEST and response.status != NOT_MODIFIED:
                     raise RedirectRefused(
                         f"{self.name} sends us elsewhere for {path}, to {response.headers.get('Location', 'nowhere')!r:.200}",
                         hint="set sync.url to the registry itself",
                     )
                 yield response, watch
             finally:
+                said = 0 if response.status == NOT_MODIFIED else length_said(response)
+                if said is not None and said <= _SMALL_BYTES:
+                    response.drain_conn()  # a 404 at each poll should not cost a handshake
                 response.close()  # a body that was not read to its end would be the head of the next answer
                 response.release_conn()
 

@@ -25,7 +25,13 @@ class FolderWire:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder)
 
-    def read(self, path: str, max_bytes: int) -> bytes:
+    def read(
+        self,
+        path: str,
+        max_bytes: int,
+        *,
+        known: bytes | None = None,  # noqa: ARG002 - reading a folder again costs no line
+    ) -> bytes:
         """See `Wire`."""
         with self._opened(path) as file:
             content = self._piece(file, max_bytes + 1, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import ssl
 import threading
@@ -120,12 +121,14 @@ class FileServer:
 
 
 def served(handler, content: bytes | None) -> None:
-    """As a server should, ranges included."""
+    """As a registry does, ranges and ETags included."""
     if content is None:
         handler.whole(b"no such file", 404)
         return
     begin, end = asked_for(handler, content)
-    if handler.headers.get("Range") is None:
+    if handler.headers.get("If-None-Match") == f'"{hashlib.sha256(content).hexdigest()}"':
+        handler.whole(b"", 304)
+    elif handler.headers.get("Range") is None:
         handler.whole(content)
     elif begin >= len(content):
         handler.whole(b"", 416, Content_Range=f"bytes */{len(content)}")

@@ -206,6 +206,36 @@ def test_slow_data_is_too_slow_through_tls_too(secure, tmp_path):
 # -- answers ----------------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_absent_or_known_costs_no_new_line(server, wire):
+    """Both come at each poll; with TLS a new line has kilobytes."""
+    lines = set()
+
+    def noted(handler, content):
+        lines.add(handler.client_address)
+        served(handler, content)
+
+    server.always["file"] = server.always["none"] = noted
+    for _ in range(3):
+        wire.read("file", 100, known=b"content")
+        with pytest.raises(NotFound):
+            wire.read("none", 100)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(("known", "sent_bytes"), [(None, 7), (b"content", 0), (b"contend", 7)])
+def test_what_is_known_already_does_not_cross_the_wire_again(server, wire, known, sent_bytes):
+    """It is asked about by its own sha256, whatever ETag came with it."""
+    assert wire.read("file", 100, known=known) == b"content"
+    assert server.sent["file"] == sent_bytes
+
+
+def test_a_304_that_nobody_asked_for_is_no_answer(server, wire):
+    """There is nothing that it could stand for."""
+    server.always["file"] = status(304)
+    with pytest.raises(Unreachable, match="304"):
+        wire.read("file", 100)
+
+
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_not_followed(server, wire, code, tmp_path):
     """To elsewhere, or to the same server."""
