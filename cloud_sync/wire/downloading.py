@@ -69,38 +69,38 @@ class Download:
             exchanges.judge(response, self._path)
             if response.status == PARTIAL and (is_whole or not self._is_wanted(response, begin)):
                 self._refuse("is answered with another part than was asked for")
+            is_piece = landing.missing_bytes == 0
             if response.status == OK:
                 self._expect_whole(response)
-                if not is_whole:  # a server that knows no ranges
+                if not is_whole and not landing.has_pieces:  # a server that knows no ranges
                     landing.restart()
-                    begin, end = 0, self._length_bytes
+                begin, end, is_piece = 0, self._length_bytes, False
             landing.go_to(begin)
-            self._take(response, watch, end - begin, is_growing=landing.missing_bytes > 0)
+            self._take(response, watch, end - begin, is_piece=is_piece)
 
-    def _take(self, response: BaseHTTPResponse, watch: Watch, count: int, *, is_growing: bool) -> None:
-        """Put down what comes, up to so many bytes.
+    def _take(self, response: BaseHTTPResponse, watch: Watch, count: int, *, is_piece: bool) -> None:
+        """Put down what comes, up to so many bytes: one piece again, or all up to the end of the file.
 
         Raises:
             Again: It ended early, or is wrong.
             BlobDiffers: It goes on behind the end of the file.
         """
         landing = self._landing
-        mistakes, allowed = landing.mistakes, _MOST_MISTAKES - 1 if is_growing else 0
+        mistakes, allowed = landing.mistakes, 0 if is_piece else _MOST_MISTAKES - 1
         for content in self._exchanges.pieces(response, watch, self._path, most_bytes=landing.piece_bytes):
             self._crossed += len(content)
             self._on_bytes(len(content))
             if self._crossed > 2 * self._length_bytes:
                 raise Unreachable(f"{self._path} takes more than twice its {self._length_bytes} bytes: the line is bad")
-            try:
-                landing.add(content if is_growing else content[:count])
-            except BlobDiffers:
-                self._forget_unproven()
-                raise
+            landing.add(content[:count])
             count -= len(content)
             if landing.mistakes - mistakes > allowed:
                 raise Again(BlobDiffers(f"{self._path} has another sha256 than it should, in some of its pieces"))
-            if count <= 0 and not is_growing:
+            if count <= 0 and is_piece:
                 return
+            if count < 0:
+                self._forget_unproven()
+                raise BlobDiffers(f"{self._path} is longer than its {self._length_bytes} bytes")
         if count > 0:  # an answer without a length, cut off
             raise Again(Unreachable(f"{self._path} ended {count} bytes early"))
 

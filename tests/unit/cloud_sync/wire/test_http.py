@@ -418,6 +418,23 @@ def test_something_else_of_the_right_length_is_left_after_two_pieces(server, wir
     assert (tmp_path / "blob").read_bytes() == CONTENT
 
 
+def test_what_is_right_of_an_answer_that_is_too_long_is_not_fetched_again(server, wire, tmp_path):
+    """However the line cuts it."""
+
+    def too_long(handler, content):
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.piece(content[:-100])
+        handler.piece(content[-100:] + b"and more")
+
+    server.faults["blob"].append(too_long)
+    with pytest.raises(BlobDiffers):
+        _download(wire, tmp_path, PIECES)
+    assert _download(wire, tmp_path, PIECES) == 0
+    assert (tmp_path / "blob").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("lie", [["0" * 64] * 16, ["0" * 64] * 15, PIECES[::-1]], ids=["others", "too few", "mixed"])
 def test_a_list_of_pieces_that_lies_costs_nothing(server, wire, tmp_path, lie):
     """The file's own sha256 decides."""
