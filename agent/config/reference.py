@@ -132,6 +132,7 @@ def _sample() -> str:
         sample.table("commands", CommandsSettings),
         sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
+        sample.table("sync", SyncSettings),
         sample.table("log", LogSettings),
     ]
     return (
