@@ -6,6 +6,7 @@ JOBS ?= 4
 RUNS ?= 5
 MINUTES ?= 10
 SEED ?= $(shell date +%s)
+export PYTHONDONTWRITEBYTECODE = # the tests start hundreds of processes; none should compile what another one did
 SOAK_S = $(if $(filter-out file,$(origin SECONDS)),$(SECONDS),$(shell expr $(MINUTES) \* 60))
 
 .PHONY: help demo test faults soak bench lint format reference test-tools bench-tools clean

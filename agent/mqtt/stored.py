@@ -1,6 +1,9 @@
 """A prediction as the spool keeps it, and as it is sent: encoded once, when it is made.
 
 Two fields are only known when it is sent, `published_at` and `historical`; they are put in by cutting the bytes, which takes 0.4 µs.
+What is kept is a copy: orjson 3.13 gives back the 8 kB buffer that it wrote into, whatever the length of the message. Thousands that wait
+took ten times the memory that their bound says, and page faults most of the time.
+
 Both places are exact: before `published_at` stand only ids and numbers of our own, and behind `historical` only numbers.
 """
 
@@ -34,7 +37,7 @@ def stored(prediction: Prediction, event_seq: int | None) -> bytes:
     prediction.published_at = ""
     prediction.event_seq = event_seq
     prediction.historical = False
-    return encode(prediction)
+    return bytes(memoryview(encode(prediction)))  # a copy, of its own size: see above
 
 
 def sendable(payload: bytes, published_at: str, *, historical: bool) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import hypothesis.strategies as st
+import psutil
 import pytest
 from hypothesis import given
 from publishing import prediction
@@ -45,3 +46,14 @@ def test_what_json_cannot_say_is_told_when_it_is_made():
     """Not when it is sent, hours later."""
     with pytest.raises(TypeError):
         stored(prediction(0, result=results.Regression(value=object(), unit=None)), 0)
+
+
+def test_what_waits_takes_the_memory_that_is_counted():
+    """Bounds count lengths: twenty thousand messages that wait take little more than they are long."""
+    resident = psutil.Process()
+    made = prediction(3)
+    kept = [stored(made, 0)]
+    before = resident.memory_info().rss
+    kept += [stored(made, number) for number in range(20_000)]
+    took = resident.memory_info().rss - before
+    assert took < 2 * sum(map(len, kept))
