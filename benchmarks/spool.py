@@ -25,7 +25,14 @@ _COUNT, _QUICK_COUNT = 200_000, 50_000
 _DRAIN_COUNT, _QUICK_DRAIN_COUNT = 50_000, 20_000
 _PEER_S = 120.0
 _FRAMES, _SKIP = 600, 100
-_IN, _BARE, _OUT, _PAHO, _EVENTS, _PLAIN = "in", "SQLite alone", "drain", "paho", "every prediction an event", "no event"
+_IN, _BARE, _OUT, _PAHO, _EVENTS, _PLAIN = (
+    "in",
+    "SQLite alone",
+    "drain",
+    "paho",
+    "every prediction an event",
+    "no event",
+)
 
 
 def measure(ctx: Context, runs: int) -> list[Figure]:

@@ -7,8 +7,8 @@ spool_messages.py drain FOLDER COUNT BYTES PORT  messages a second from the file
 
 from __future__ import annotations
 
-import gc
 import contextlib
+import gc
 import json
 import sqlite3
 import sys
