@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "lineside.deltas/1"
-MAX_INDEX_BYTES = 64 << 10
+MAX_INDEX_BYTES = 256 << 10
 KEEP_PATCH = 0.70
 """A patch is kept when it is smaller than this part of the compressed whole (facts: a model that was trained from scratch has none)."""
 KEEP_WHOLE = 0.90
@@ -44,11 +44,26 @@ class Patch:
         source: sha256 of the old file; None for the compressed whole.
         sha256: Of the patch, which lies among the blobs.
         length_bytes: Of the patch.
+        pieces: Digests of its pieces (`cloud_sync.pieces`).
     """
 
     source: str | None
     sha256: str
     length_bytes: int
+    pieces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What may be of use to somebody who wants a file.
+
+    Attributes:
+        pieces: Digests of its pieces.
+        patches: Ways to make it.
+    """
+
+    pieces: tuple[str, ...] = ()
+    patches: tuple[Patch, ...] = ()
 
 
 def available() -> bool:
@@ -126,14 +141,17 @@ def is_worth(patch: Patch, *, whole_bytes: int, compressed_bytes: int) -> bool:
     return patch.length_bytes < KEEP_PATCH * compressed_bytes
 
 
-def encode_index(to: str, patches: list[Patch]) -> bytes:
+def encode_index(to: str, index: Index) -> bytes:
     """The list of ways to make the file `to`, the smallest first."""
-    rows = [{"from": p.source, "sha256": p.sha256, "length": p.length_bytes} for p in sorted(patches, key=_by_length)]
-    return json.dumps({"schema": SCHEMA, "to": to, "patches": rows}).encode()
+    rows = [
+        {"from": p.source, "sha256": p.sha256, "length": p.length_bytes, "pieces": p.pieces}
+        for p in sorted(index.patches, key=_by_length)
+    ]
+    return json.dumps({"schema": SCHEMA, "to": to, "pieces": index.pieces, "patches": rows}).encode()
 
 
-def decode_index(content: bytes, to: str) -> list[Patch]:
-    """Read such a list.
+def decode_index(content: bytes, to: str) -> Index:
+    """Read such a list. One that says nothing of pieces is of an earlier registry.
 
     Raises:
         MetadataInvalid: It is none, or of another file.
@@ -144,7 +162,7 @@ def decode_index(content: bytes, to: str) -> list[Patch]:
         data = json.loads(content)
         if data["schema"] != SCHEMA or data["to"] != to or len(data["patches"]) > _MAX_PATCHES:
             raise ValueError("of another schema or file, or too long")  # noqa: TRY301 - likewise
-        return [_patch(row) for row in data["patches"]]
+        return Index(_digests(data.get("pieces", [])), tuple(_patch(row) for row in data["patches"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MetadataInvalid(f"the patches of {to} cannot be read: {type(error).__name__} {error}") from error
 
@@ -155,7 +173,13 @@ def _patch(row: dict[str, Any]) -> Patch:
         raise ValueError("a digest is none")
     if not isinstance(length, int) or isinstance(length, bool) or length < 0:
         raise ValueError("a length is none")
-    return Patch(source, sha256, length)
+    return Patch(source, sha256, length, _digests(row.get("pieces", [])))
+
+
+def _digests(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(digest, str) and layout.is_sha256(digest) for digest in found):
+        raise ValueError("the digest of a piece is none")
+    return tuple(found)
 
 
 def _by_length(patch: Patch) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import inspect
 import sys
 import typing
 from dataclasses import dataclass
+from enum import Enum, EnumMeta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -119,10 +120,14 @@ def _parameters(callback: Callable[..., Any]) -> Iterator[Parameter]:
         yield Parameter(
             names=_names(name, info),
             value=None if kind is bool else info.metavar or _words(kind, info),
-            default="" if default in (inspect.Parameter.empty, None) or kind is bool else str(default),
+            default="" if default in (inspect.Parameter.empty, None) or kind is bool else _said(default),
             required=default is inspect.Parameter.empty,
             text=info.help or "",
         )
+
+
+def _said(default: Any) -> str:
+    return str(default.value if isinstance(default, Enum) else default)
 
 
 def _names(name: str, info: OptionInfo | ArgumentInfo) -> tuple[str, ...]:
@@ -135,6 +140,9 @@ def _names(name: str, info: OptionInfo | ArgumentInfo) -> tuple[str, ...]:
 
 def _words(kind: Any, info: OptionInfo | ArgumentInfo) -> str:
     plain = next((member for member in get_args(kind) if member is not type(None)), kind)
+    if isinstance(plain, EnumMeta):
+        choices: list[Any] = list(plain)
+        return ", ".join(f"`{choice.value}`" for choice in choices)
     return _WORDS[plain] + ("" if info.min is None else f" ≥ {info.min:g}")
 
 

@@ -5,6 +5,7 @@ Most commands take the registry's folder or its address; those that need its fil
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +13,8 @@ import typer
 
 from agent.cli import output, registry_devices, registry_models, registry_owner, registry_rotate, registry_tokens
 from agent.cli.output import JsonOption
-from agent.cli.registry_keys import PassphraseFileOption
-from agent.cli.registry_place import CaFileOption, FolderOption, InsecureOption, RegistryOption, TokenFileOption
+from agent.cli.registry_keys import PassphraseFileOption, WhosePassphrases
+from agent.cli.registry_place import FolderOption, Place, asking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,21 +48,30 @@ def init(
             metavar="DIR",
         ),
     ],
+    passphrases: Annotated[
+        WhosePassphrases,
+        typer.Option(
+            "--passphrases",
+            help="`one` for all four offline keys, or one for `each`, typed in turn by the people who will hold them.",
+        ),
+    ] = WhosePassphrases.ONE,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a registry in a folder, with all its keys, and print what is to be done with them.
 
-    Exit codes: 0 made, 1 there is something already, or the passphrase is too short.
+    Exit codes: 0 made, 1 there is something already, or a passphrase is too short.
     """
     from agent.cli.registry_keys import Passphrases
     from agent.cli.registry_place import need_the_extra, operator
 
     need_the_extra()
+    from cloud_sync.registry.first import OFFLINE_FILES
     from cloud_sync.registry.registry import Registry
 
-    passphrase = Passphrases(passphrase_file).new("the offline keys")
-    made = Registry.init(folder, offline_keys, passphrase, by=operator())
+    each = passphrases is WhosePassphrases.EACH
+    secrets = functools.cache(lambda: Passphrases(passphrase_file).new_for(OFFLINE_FILES, each=each))
+    made = Registry.init(folder, offline_keys, lambda name: secrets()[name], by=operator())
     data = {
         "registry": str(folder),
         "root_sha256": made.root_sha256,
@@ -121,6 +131,7 @@ def serve(
 
 
 @app.command()
+@asking
 def channel(
     name: Annotated[
         str | None, typer.Argument(help="The channel; none shows all.", metavar="CHANNEL", show_default=False)
@@ -128,53 +139,44 @@ def channel(
     wanted: WantedArgument = None,
     remove: RemoveOption = None,
     replace: ReplaceOption = False,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Say which versions a channel names, or show it. Works on a registry's folder or address.
 
     Exit codes: 0 done, 1 there is no such version or channel, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        if name is None:
-            answer = place.desk.ask("GET", "channels")
-        elif wanted or remove:
-            body = _wanted(wanted, remove, replace=replace)
-            answer = place.desk.ask("PUT", f"channels/{name}", body)
-        else:
-            answer = place.desk.ask("GET", f"channels/{name}")
+    if name is None:
+        answer = place.desk.ask("GET", "channels")
+    elif wanted or remove:
+        body = _wanted(wanted, remove, replace=replace)
+        answer = place.desk.ask("PUT", f"channels/{name}", body)
+    else:
+        answer = place.desk.ask("GET", f"channels/{name}")
     output.result(answer, _subjects(answer.get("subjects", [answer])), as_json=as_json)
 
 
 @app.command()
+@asking
 def assign(
     device: Annotated[str, typer.Argument(help="The device.", metavar="DEVICE")],
     wanted: WantedArgument = None,
     remove: RemoveOption = None,
     replace: ReplaceOption = False,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Say what one device should run, whatever its channel says, or show it. Works on a registry's folder or address.
 
     Exit codes: 0 done, 1 there is no such version, or nothing is assigned, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        path = f"assignments/device:{device}"
-        if wanted or remove:
-            answer = place.desk.ask("PUT", path, _wanted(wanted, remove, replace=replace))
-        else:
-            answer = place.desk.ask("GET", path)
+    path = f"assignments/device:{device}"
+    if wanted or remove:
+        answer = place.desk.ask("PUT", path, _wanted(wanted, remove, replace=replace))
+    else:
+        answer = place.desk.ask("GET", path)
     output.result(answer, _subjects([answer]), as_json=as_json)
 
 
@@ -203,29 +205,26 @@ def export(
 
 
 @app.command("enroll-token")
+@asking
 def enroll_token(
     device: Annotated[str, typer.Argument(help="The device that may enrol once.", metavar="DEVICE")],
     days: Annotated[float, typer.Option("--days", min=0.001, max=90, help="How long it is valid.")] = 7,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Make a secret that admits one device once. Works on a registry's folder or address.
 
     Exit codes: 0 made, 1 it is no name of a device, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
     body = {"device": device, "valid_for_s": max(60, round(days * 86400))}
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("POST", "enrolment-tokens", body)
+    answer = place.desk.ask("POST", "enrolment-tokens", body)
     output.talk(f"shown only once; on {device}: lineside sync enroll")
     output.result(answer, str(answer["token"]), as_json=as_json)
 
 
 @app.command()
+@asking
 def log(
     after: Annotated[int, typer.Option("--after", min=0, help="Number of the last line that is known.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Lines at most, up to 1000.")] = 100,
@@ -236,45 +235,38 @@ def log(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compute the chain of hashes again; works on a registry's folder only.")
     ] = False,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show who changed what, and when. Works on a registry's folder or address.
 
     Exit codes: 0 done, 4 unreachable, 5 the log was changed.
     """
-    from agent.cli.registry_place import at, opened
+    from agent.cli.registry_place import opened
 
     if verify:
-        with opened(registry) as found:
-            lines = found.verify_log()
+        with opened(place.name) as found:
+            lines = found.log.verify()
         output.result({"verified": lines}, f"{output.counted(lines, 'line')}, none changed", as_json=as_json)
         return
     query = {"after": after, "limit": limit, "subject": subject}
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", "log", query=query)
+    answer = place.desk.ask("GET", "log", query=query)
     output.result(answer, registry_models.changes(answer["changes"]), as_json=as_json)
 
 
 @app.command()
+@asking
 def status(
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show how long what is signed holds, and which roles need a person with a key. Works on a registry's folder or address.
 
     Exit codes: 0 done, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", "expiries")
+    answer = place.desk.ask("GET", "expiries")
     rows = [
         (
             each["role"],

@@ -9,7 +9,7 @@ import typer
 from agent.cli import output
 from agent.cli.output import JsonOption
 from agent.cli.registry_models import minute
-from agent.cli.registry_place import CaFileOption, InsecureOption, RegistryOption, TokenFileOption
+from agent.cli.registry_place import Place, asking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,21 +28,17 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command("list")
+@asking
 def list_(
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show all devices, what they run, and who waits to become one.
 
     Exit codes: 0 done, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", "devices")
+    answer = place.desk.ask("GET", "devices")
     rows = [
         (
             each["device"],
@@ -68,84 +64,68 @@ def list_(
 
 
 @app.command()
+@asking
 def show(
     device: DeviceArgument,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show one device, and what happened there.
 
     Exit codes: 0 done, 1 there is no such device, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", f"devices/{device}")
+    answer = place.desk.ask("GET", f"devices/{device}")
     output.result(answer, _device(answer), as_json=as_json)
 
 
 @app.command()
+@asking
 def approve(
     device: DeviceArgument,
     keyid: KeyidOption = None,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Admit who waits to be this device; a key that it had before is replaced.
 
     Exit codes: 0 admitted, 1 nobody waits, or several do, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("POST", f"devices/{device}/approve", {"keyid": keyid})
+    answer = place.desk.ask("POST", f"devices/{device}/approve", {"keyid": keyid})
     output.result(answer, output.table([("admitted", device), ("key id", answer["keyid"])]), as_json=as_json)
 
 
 @app.command()
+@asking
 def reject(
     device: DeviceArgument,
     keyid: KeyidOption = None,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Send who waits to be this device away.
 
     Exit codes: 0 done, 1 nobody waits, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("POST", f"devices/{device}/reject", {"keyid": keyid})
+    answer = place.desk.ask("POST", f"devices/{device}/reject", {"keyid": keyid})
     output.result(answer, f"{output.counted(answer['rejected'], 'candidate')} sent away", as_json=as_json)
 
 
 @app.command()
+@asking
 def revoke(
     device: DeviceArgument,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Take no reports of a device any more; to come back it needs an operator.
 
     Exit codes: 0 done, 1 there is no such device, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("DELETE", f"devices/{device}")
+    answer = place.desk.ask("DELETE", f"devices/{device}")
     output.result(answer, f"{device} is revoked", as_json=as_json)
 
 

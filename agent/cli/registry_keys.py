@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from securesystemslib.signer import Signer
 
@@ -18,8 +19,9 @@ PassphraseFileOption = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
-        help="File whose first line is the passphrase of the keys; else it is asked for.",
-        metavar="FILE",
+        help="File whose first line is the passphrase of the keys, or folder with such a file for each, by the name of the key file; "
+        "else it is asked for.",
+        metavar="PATH",
         show_default=False,
     ),
 ]
@@ -45,15 +47,22 @@ _ENCRYPTED = b"ENCRYPTED PRIVATE KEY"
 _HEAD_BYTES = 4096
 
 
+class WhosePassphrases(str, Enum):
+    """How many passphrases the offline keys of a new registry have."""
+
+    ONE = "one"
+    EACH = "each"
+
+
 class Passphrases:
     """Asks for each passphrase once.
 
     Args:
-        file: Where the one passphrase of all keys stands; None asks at the terminal.
+        place: A file with the one passphrase of all keys, or a folder with a file for each key; None asks at the terminal.
     """
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
+    def __init__(self, place: Path | None) -> None:
+        self._place = place
         self._known: dict[str, str] = {}
 
     def of(self, name: str) -> str:
@@ -63,7 +72,7 @@ class Passphrases:
             UsageError: There is nobody to ask.
         """
         if name not in self._known:
-            self._known[name] = self._read() if self._file else _asked(f"passphrase of {name}", again=False)
+            self._known[name] = self._read(name) if self._place else _asked(f"passphrase of {name}", again=False)
         return self._known[name]
 
     def new(self, name: str) -> str:
@@ -72,13 +81,28 @@ class Passphrases:
         Raises:
             UsageError: There is nobody to ask.
         """
-        self._known[name] = self._read() if self._file else _asked(f"new passphrase of {name}", again=True)
+        self._known[name] = self._read(name) if self._place else _asked(f"new passphrase of {name}", again=True)
         return self._known[name]
 
-    def _read(self) -> str:
+    def new_for(self, names: Sequence[str], *, each: bool) -> Mapping[str, str]:
+        """Passphrases for several keys that are made now.
+
+        Args:
+            names: Of the key files.
+            each: One for each of them, asked for one after the other; else one for all, unless a folder has one for each.
+
+        Raises:
+            UsageError: There is nobody to ask.
+        """
+        if each or (self._place is not None and self._place.is_dir()):
+            return {name: self.new(name) for name in names}
+        return dict.fromkeys(names, self.new("the offline keys"))
+
+    def _read(self, name: str) -> str:
         from agent.core.errors import UsageError
 
-        path = self._file or Path()
+        path = self._place or Path()
+        path = path / name if path.is_dir() else path
         try:
             with path.open(encoding="utf-8") as file:
                 text = file.readline(10_000).rstrip("\r\n")

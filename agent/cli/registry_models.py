@@ -8,7 +8,7 @@ import typer
 
 from agent.cli import output
 from agent.cli.output import JsonOption
-from agent.cli.registry_place import CaFileOption, InsecureOption, RegistryOption, TokenFileOption
+from agent.cli.registry_place import Place, asking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,21 +24,17 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command("list")
+@asking
 def list_(
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show all models with their newest version.
 
     Exit codes: 0 done, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", "models")
+    answer = place.desk.ask("GET", "models")
     rows = []
     for model in answer["models"]:
         there = [each for each in model["versions"] if each["state"] == "published"]
@@ -50,22 +46,18 @@ def list_(
 
 
 @app.command()
+@asking
 def show(
     model: ModelArgument,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's owners and versions, and where they run.
 
     Exit codes: 0 done, 1 there is no such model, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", f"models/{model}")
+    answer = place.desk.ask("GET", f"models/{model}")
     head = [
         ("model", answer["name"]),
         *(("owner", keyid) for keyid in answer["owners"]),
@@ -92,44 +84,36 @@ def show(
 
 
 @app.command()
+@asking
 def history(
     model: ModelArgument,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened to a model, and by whom.
 
     Exit codes: 0 done, 1 there is no such model, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", f"models/{model}/history")
+    answer = place.desk.ask("GET", f"models/{model}/history")
     output.result(answer, changes(answer["changes"]), as_json=as_json)
 
 
 @app.command()
+@asking
 def diff(
     model: ModelArgument,
     before: Annotated[str, typer.Argument(help="The one version.", metavar="FROM")],
     after: Annotated[str, typer.Argument(help="The other.", metavar="TO")],
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show the files in which two versions differ, and what a patch between them weighs.
 
     Exit codes: 0 done, 1 there is no such version, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", f"models/{model}/diff", query={"from": before, "to": after})
+    answer = place.desk.ask("GET", f"models/{model}/diff", query={"from": before, "to": after})
     rows = [
         (each["path"], *(_length(each[name]) for name in ("before_bytes", "after_bytes", "patch_bytes")))
         for each in answer["files"]

@@ -89,7 +89,7 @@ def add_model(
     """
 
     def add(found: Registry, keys: list[Any], targets: Any, by: str) -> None:
-        found.add_model(model, keys, targets, threshold=threshold, by=by)
+        found.models.add(model, keys, targets, threshold=threshold, by=by)
 
     _owned(model, owner, targets_key, passphrase_file, registry, add, as_json=as_json)
 
@@ -125,14 +125,14 @@ def owners(
     passphrases = Passphrases(passphrase_file)
 
     def replace(found: Registry, keys: list[Any], targets: Any, by: str) -> None:
-        metadata = found.role_metadata(model)
+        metadata = found.models.role_metadata(model)
         if metadata is not None and key:
             expires = datetime.now(timezone.utc) + timedelta(days=days)
             signed = role.renewed(role.decoded(metadata), expires, None)
             metadata = role.signed_by(signed, signers(key, passphrases))
         else:
             metadata = None
-        found.change_owners(model, keys, targets, threshold=threshold, metadata=metadata, by=by)
+        found.models.change_owners(model, keys, targets, threshold=threshold, metadata=metadata, by=by)
 
     _owned(model, owner, targets_key, passphrase_file, registry, replace, as_json=as_json, passphrases=passphrases)
 
@@ -299,7 +299,7 @@ def _owned(
     with opened(registry) as found:
         targets = signer(needed(targets_key, "--targets-key", "the offline targets key"), passphrases.of)
         change(found, keys, targets, operator())
-        info = found.model(model)
+        info = found.models.one(model)
     keyids = [key.keyid for key in info.owners]
     data = {"model": model, "owners": keyids, "threshold": info.threshold}
     rows = [("model", model), *(("owner", keyid) for keyid in keyids), ("must sign", info.threshold)]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import inspect
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cloud_sync.publishing import Desk
     from cloud_sync.registry.registry import Registry
@@ -80,6 +81,37 @@ class Place:
     root_sha256: str | None = None
 
 
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that asks a registry: it is given it as `place`, open, and people type the options of `_typed` in its place."""
+
+    def asked(**typed: Any) -> None:
+        where = {name: typed.pop(name) for name in options}
+        with at(**where) as place:
+            command(place=place, **typed)
+
+    options = inspect.signature(_typed).parameters
+    own = inspect.signature(command).parameters
+    shown = [each for name, each in own.items() if name != "place"]
+    shown[list(own).index("place") : 0] = options.values()
+    hints = get_type_hints(command, include_extras=True) | get_type_hints(_typed, include_extras=True)
+    asked.__name__, asked.__doc__, asked.__module__ = command.__name__, command.__doc__, command.__module__
+    asked.__annotations__ = {each.name: hints[each.name] for each in shown}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [each.replace(kind=keyword, annotation=hints[each.name]) for each in shown]
+    asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return asked
+
+
+def _typed(
+    *,
+    registry: RegistryOption = "",
+    token_file: TokenFileOption = None,
+    ca_file: CaFileOption = None,
+    insecure_http: InsecureOption = False,
+) -> None:
+    """Where a registry is, as people say it; the names are those of `at`."""
+
+
 def operator() -> str:
     """Who works on a registry's folder, for its log."""
     try:
@@ -90,7 +122,7 @@ def operator() -> str:
 
 @contextlib.contextmanager
 def at(
-    where: str, token_file: Path | None = None, ca_file: Path | None = None, *, insecure_http: bool = False
+    registry: str, token_file: Path | None = None, ca_file: Path | None = None, *, insecure_http: bool = False
 ) -> Iterator[Place]:
     """The registry that a command is about.
 
@@ -100,12 +132,12 @@ def at(
     """
     from agent.core.errors import UsageError
 
-    where = where or os.environ.get(WHERE, "")
+    where = registry or os.environ.get(WHERE, "")
     if not where:
         raise UsageError("it was not said which registry", hint=f"--registry DIR or URL, or {WHERE} in the environment")
     if "://" not in where:
-        with opened(where) as registry:
-            yield _here(registry, where)
+        with opened(where) as here:
+            yield _here(here, where)
         return
     from cloud_sync.publishing import HttpDesk
     from cloud_sync.wire import HttpWire

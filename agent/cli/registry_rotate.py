@@ -65,7 +65,7 @@ def rotate(
     with opened(registry) as found:
         keys = _Keys(list(root_key or ()), targets_key, new_key, passphrases)
         keyid = _rotated(found, role, keys, [_keyid(each) for each in remove or ()])
-        expiries = {each.role: each for each in found.expiries()}
+        expiries = {each.role: each for each in found.keys.expiries()}
     data: dict[str, Any] = {"role": role, "keyid": keyid}
     rows = [("role", role), ("new key", keyid or "none: signed again")]
     if role in expiries:
@@ -134,15 +134,15 @@ def _rotated(found: Registry, role: str, keys: _Keys, remove: list[str]) -> str:
     by = operator()
     if role == "root":
         new = keys.new()
-        found.rotate_root(keys.roots(), add=[new] if new else [], remove=remove, by=by)
+        found.keys.rotate_root(keys.roots(), add=[new] if new else [], remove=remove, by=by)
         return new.public_key.keyid if new else ""
     if role == "targets":
         new = keys.new()
         if new is None:
-            found.renew_targets(keys.targets_needed(), by=by)
+            found.keys.renew_targets(keys.targets_needed(), by=by)
             return ""
-        found.rotate_targets(keys.roots(), new, old=keys.targets(), by=by)
+        found.keys.rotate_targets(keys.roots(), new, old=keys.targets(), by=by)
         return new.public_key.keyid
     if role == "assignment":
-        return found.rotate_online("assignment", targets_signer=keys.targets_needed(), by=by)
-    return found.rotate_online("snapshot" if role == "snapshot" else "timestamp", root_signers=keys.roots(), by=by)
+        return found.keys.rotate_online("assignment", targets_signer=keys.targets_needed(), by=by)
+    return found.keys.rotate_online("snapshot" if role == "snapshot" else "timestamp", root_signers=keys.roots(), by=by)

@@ -9,7 +9,7 @@ import typer
 from agent.cli import output
 from agent.cli.output import JsonOption
 from agent.cli.registry_models import minute
-from agent.cli.registry_place import CaFileOption, InsecureOption, RegistryOption, TokenFileOption
+from agent.cli.registry_place import Place, asking
 
 app = typer.Typer(help="Make, list and revoke the tokens of a registry's API.")
 
@@ -20,6 +20,7 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command()
+@asking
 def create(
     name: Annotated[str, typer.Argument(help="What people call it, such as build-server.", metavar="NAME")],
     role: Annotated[
@@ -34,42 +35,33 @@ def create(
     days: Annotated[
         float | None, typer.Option("--days", min=0.001, help="How long it is valid; else until it is revoked.")
     ] = None,
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token, and print it; the registry keeps only its digest. The first one is made on the registry's folder.
 
     Exit codes: 0 made, 1 refused, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
     body: dict[str, Any] = {"name": name, "role": role, "models": model or []}
     body["valid_for_s"] = max(60, round(days * 86400)) if days else None
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("POST", "tokens", body)
+    answer = place.desk.ask("POST", "tokens", body)
     output.talk(f"token {answer['id']} of {answer['name']}, {answer['role']}; shown only once")
     output.result(answer, str(answer["token"]), as_json=as_json)
 
 
 @app.command("list")
+@asking
 def list_(
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """Show all tokens, without their secrets.
 
     Exit codes: 0 done, 1 refused, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("GET", "tokens")
+    answer = place.desk.ask("GET", "tokens")
     rows = [
         (
             each["id"],
@@ -90,22 +82,18 @@ def list_(
 
 
 @app.command()
+@asking
 def revoke(
     token: Annotated[str, typer.Argument(help="Its id in `lineside registry token list`.", metavar="ID")],
-    registry: RegistryOption = "",
-    token_file: TokenFileOption = None,
-    ca_file: CaFileOption = None,
-    insecure_http: InsecureOption = False,
+    *,
+    place: Place,
     as_json: JsonOption = False,
 ) -> None:
     """End a token.
 
     Exit codes: 0 it opens nothing any more, 1 there is no such token, 4 unreachable.
     """
-    from agent.cli.registry_place import at
-
-    with at(registry, token_file, ca_file, insecure_http=insecure_http) as place:
-        answer = place.desk.ask("DELETE", f"tokens/{token}")
+    answer = place.desk.ask("DELETE", f"tokens/{token}")
     output.result(answer, f"token {token} is revoked", as_json=as_json)
 
 

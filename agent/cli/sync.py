@@ -5,6 +5,7 @@ Asks the running agent over its control socket; where none runs, `import` and `e
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,13 +104,17 @@ def enroll(
     """
     import sys
 
+    from agent.sync.outcome import enrolment_exit_code
+
     settings = _settings(config)
     given = sys.stdin.readline().strip() if token == "-" else token or ""  # noqa: S105 - a sign for stdin
     if _runs(settings):
         answer = _asked(settings, "sync enroll", timeout_s, token=given)
     else:
         answer = _by_hand(settings, enrol_token=given)
-    _finish(answer, as_json=as_json)
+    output.result(answer, render(answer), as_json=as_json)
+    if code := enrolment_exit_code(answer["last"]):
+        raise typer.Exit(code)
 
 
 def _settings(config: str) -> AgentSettings:
@@ -233,8 +238,20 @@ def _alone(settings: AgentSettings) -> tuple[SyncJob, Lives, Any]:
             }
         return found
 
+    _recall(job, device.state_dir)
     desk = SyncDesk(job, models)
     return job, lives, lambda: desk.status() | {"state": "absent"}
+
+
+def _recall(job: SyncJob, state_dir: Path) -> None:
+    """Tell the job how the last sync ended, as far as anybody knows: the agent, or an earlier command, had another one."""
+    from agent.sync.outcome import outcome_of
+    from cloud_sync.device.journal import FOLDER, last_outcome
+
+    found = last_outcome(state_dir / FOLDER)
+    if found is not None:
+        with contextlib.suppress(ValueError):
+            job.recall(str(found.get("at")), outcome_of(found))
 
 
 def _plain(version: Any) -> dict[str, Any]:

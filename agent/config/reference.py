@@ -152,6 +152,7 @@ def _sample() -> str:
         sample.table("limits", LimitsSettings),
         sample.table("spool", SpoolSettings),
         sample.table("samples", SamplesSettings),
+        sample.table("sync", SyncSettings),
         sample.table("log", LogSettings),
     ]
     return (

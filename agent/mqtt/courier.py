@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from agent.core.messages import Gap
 from agent.core.times import now_text
 from agent.mqtt.encoding import encode
-from agent.mqtt.ledger import REFUSED, UNENCODABLE, Shipment
+from agent.mqtt.ledger import REFUSED
 from agent.mqtt.link import STABLE_S, LinkFault, LinkState, Retry
 from agent.mqtt.notices import Notice
 from agent.mqtt.stint import GivenUp, Stint
-from agent.mqtt.stored import sendable
-from agent.mqtt.wire import Wake, Wire
+from agent.mqtt.stored import UNENCODABLE, sendable
+from agent.mqtt.wake import Wake
 from agent.spool.record import Record
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from agent.mqtt.ledger import Ledger
     from agent.mqtt.link import State
     from agent.mqtt.outbox import Parcel
+    from agent.mqtt.shipment import Shipment
+    from agent.mqtt.wire import Wire
     from agent.spool.spool import Spool
 
 log = logging.getLogger("lineside.mqtt")

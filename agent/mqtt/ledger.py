@@ -6,13 +6,13 @@ The one lock between those who send and the thread that delivers is the spool's;
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core.times import now_text
 from agent.mqtt.notices import Notice, Notices
 from agent.mqtt.outbox import Outbox, Parcel
-from agent.mqtt.stored import stored
+from agent.mqtt.shipment import Shipment
+from agent.mqtt.stored import UNENCODABLE, event_record, stored
 from agent.spool.record import Record
 
 if TYPE_CHECKING:
@@ -27,30 +27,12 @@ LAST_WORD_S = 1.0
 POISON_TRIES = 5
 """So often in a row a message may be the one at which the broker cuts a new connection; then it is given up."""
 REFUSED = "refused"
-UNENCODABLE = "unencodable"
 UNDELIVERABLE = (REFUSED, "too_large", UNENCODABLE)
 """Reasons for which a message that was taken is given up, whatever the connection."""
 _WAIT_S = 0.1
 """How often a sender that waits for room asks whether it may go on waiting."""
 _REFUSAL_WAIT_S = 0.1
 """After the first refusal of an event; twice as long after each further one."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shipment:
-    """A message on its way.
-
-    Attributes:
-        ticket: Its number, rising.
-        what: The message.
-        qos: 0 or 1.
-        at_s: Monotonic time at which it was taken.
-    """
-
-    ticket: int
-    what: Parcel | Record | Notice
-    qos: int
-    at_s: float
 
 
 class Ledger:
@@ -104,7 +86,7 @@ class Ledger:
         wait: Callable[[], bool] | None,
     ) -> None:
         """Take a prediction; see `agent.sinks.contract.Sink.send`."""
-        event = None if event_seq is None else _event(prediction, event_seq)
+        event = None if event_seq is None else event_record(prediction, event_seq)
         outbox = self._outbox
         with self._changed:
             if wait is not None:
@@ -262,7 +244,7 @@ class Ledger:
         head = next((shipment for shipment in self._on_their_way.values() if shipment.qos > 0), None)
         if head is None or not self._has_confirmed:
             return None
-        suspect = _identity(head.what)
+        suspect = head.identity
         self._suspicions = self._suspicions + 1 if suspect == self._suspect else 1
         self._suspect = suspect
         refusals = head.what.refusals if isinstance(head.what, Record) else 0
@@ -409,29 +391,3 @@ class Ledger:
                 self.say_last_word()
             owed = self._notices.is_waiting or any(isinstance(s.what, Notice) for s in self._on_their_way.values())
             return not owed or now_s >= self._deadline_s
-
-
-def _event(prediction: Prediction, event_seq: int) -> Record:
-    """What the spool keeps of an event; a gap where it cannot be said in JSON."""
-    try:
-        payload, reason = stored(prediction, event_seq), None
-    except TypeError:
-        payload, reason = b"", UNENCODABLE
-    return Record(
-        0,
-        "event",
-        prediction.pipeline,
-        prediction.session,
-        event_seq,
-        event_seq,
-        prediction.decision,
-        payload,
-        reason,
-    )
-
-
-def _identity(what: Parcel | Record | Notice) -> object:
-    """The same for a message that is loaded anew."""
-    if isinstance(what, Record):
-        return what.lane, what.id
-    return what.message if isinstance(what, Parcel) else what

@@ -12,10 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.mqtt.encoding import encode
+from agent.spool.record import Record
 
 if TYPE_CHECKING:
     from agent.core.messages import Prediction
 
+UNENCODABLE = "unencodable"
+"""Reason of what cannot be said in JSON."""
 _PUBLISHED = b'"published_at":"'
 _HISTORICAL = b'"historical":false'
 _IS_HISTORICAL = b'"historical":true'
@@ -50,3 +53,22 @@ def sendable(payload: bytes, published_at: str, *, historical: bool) -> bytes:
         before, found, behind = tail.rpartition(_HISTORICAL)
         tail = before + (_IS_HISTORICAL if found else b"") + behind
     return head + place + published_at.encode() + tail
+
+
+def event_record(prediction: Prediction, event_seq: int) -> Record:
+    """What the spool keeps of an event; a gap where it cannot be said in JSON."""
+    try:
+        payload, reason = stored(prediction, event_seq), None
+    except TypeError:
+        payload, reason = b"", UNENCODABLE
+    return Record(
+        0,
+        "event",
+        prediction.pipeline,
+        prediction.session,
+        event_seq,
+        event_seq,
+        prediction.decision,
+        payload,
+        reason,
+    )

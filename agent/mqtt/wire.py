@@ -7,13 +7,10 @@ wire that has ended is thrown away, with all that paho kept; its owner sends aga
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import socket
 import ssl
 import time
-import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
 
     from agent.mqtt.link import Protocol
     from agent.mqtt.settings import MqttSettings
+    from agent.mqtt.wake import Wake
 
 CONNECT_S = 5.0
 """How long each of TCP and TLS may take."""
@@ -67,33 +65,6 @@ class Ready(NamedTuple):
 
     reading: bool
     writing: bool
-
-
-class Wake:
-    """Ends another thread's `Wire.wait`. Any thread sets, one clears."""
-
-    def __init__(self) -> None:
-        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_set = False
-        weakref.finalize(self, os.close, self._fd)
-
-    def fileno(self) -> int:
-        """What to poll."""
-        return self._fd
-
-    def set(self) -> None:
-        """Wake; costs a system call only if nobody has since the last `clear`."""
-        if not self._is_set:
-            self._is_set = True
-            os.eventfd_write(self._fd, 1)
-
-    def clear(self) -> None:
-        """Call before looking for work: what comes while looking wakes again."""
-        with contextlib.suppress(
-            BlockingIOError
-        ):  # `set` may be between its two lines; its write then wakes once too often
-            os.eventfd_read(self._fd)
-        self._is_set = False
 
 
 class Wire:

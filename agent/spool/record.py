@@ -53,7 +53,7 @@ class Record:
         """What it counts against the bound."""
         return len(self.payload) + OVERHEAD_BYTES
 
-    # What the wire asks of everything that it sends; see `agent.mqtt.ledger.Shipment`.
+    # What the wire asks of everything that it sends; see `agent.mqtt.shipment.Shipment`.
 
     @property
     def qos(self) -> int:

@@ -109,6 +109,17 @@ class SyncJob:
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self._thread = threading.Thread(target=self._work, name="sync", daemon=True)
 
+    def recall(self, at: str, outcome: Outcome) -> None:
+        """Know what the last sync of an earlier process came to, before `start`.
+
+        Args:
+            at: When it ended, as `agent.core.times.now_text` writes it.
+            outcome: See `agent.sync.outcome.outcome_of`.
+        """
+        self._last = (at, outcome)
+        if outcome.state != "failed":
+            self._wanted = outcome.wanted
+
     def start(self) -> None:
         """Begin: first with what an earlier start has staged, then with a look at the registry."""
         self._thread.start()

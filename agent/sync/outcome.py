@@ -50,6 +50,7 @@ class Outcome:
         enrolment: `admitted`, `waiting` for an operator, or empty where nobody asked.
         keyid: Of this device's key.
         report_fault: Why the registry does not take reports; versions come all the same.
+        no_reports: Why nobody is there to take them, which is no fault; empty where somebody is.
     """
 
     state: State
@@ -61,6 +62,7 @@ class Outcome:
     enrolment: str = ""
     report_fault: Fault | None = None
     keyid: str = ""
+    no_reports: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -98,6 +100,7 @@ def outcome_of(data: Any) -> Outcome:
             str(data.get("enrolment") or "")[:_LONGEST],
             None if report is None else _fault(report),
             str(data.get("keyid") or "")[:_LONGEST],
+            str(data.get("no_reports") or "")[:_LONGEST],
         )
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from error
@@ -116,7 +119,15 @@ def exit_code(last: dict[str, Any] | None) -> int:
     Args:
         last: Of `agent.sync.job.SyncJob.status`; None where there was none.
     """
-    fault = None if last is None else last["fault"]
+    return _code(None if last is None else last["fault"])
+
+
+def enrolment_exit_code(last: dict[str, Any]) -> int:
+    """What a command exits with that was to introduce the device: 4 also where nobody is there who admits devices."""
+    return _code(last["report_fault"]) or (0 if last["enrolment"] else _code(last["fault"]) or _UNREACHED)
+
+
+def _code(fault: dict[str, Any] | None) -> int:
     if fault is None:
         return 0
     if fault["distrusted"]:

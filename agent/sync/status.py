@@ -83,6 +83,8 @@ def words(status: dict[str, Any]) -> list[str]:
     ]
     if last["report_fault"] is not None:
         lines.append(f"reports   not taken by the registry: {last['report_fault']['message']}")
+    if last["no_reports"]:
+        lines.append(f"reports   none: {last['no_reports']}")
     if last["enrolment"]:
         waits = " for an operator: lineside registry devices approve" if last["enrolment"] == "waiting" else ""
         lines.append(f"enrolment {last['enrolment']}{waits}; key id {last['keyid']}")

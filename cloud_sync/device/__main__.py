@@ -42,14 +42,14 @@ def run(content: bytes, say: Callable[[dict[str, Any]], None]) -> Outcome:
     """One sync by an order, from its bytes to its outcome."""
     import sqlite3  # noqa: PLC0415 - the priority is lowered first
 
-    from cloud_sync.device.journal import Journal  # noqa: PLC0415 - likewise
+    from cloud_sync.device.journal import FOLDER, Journal  # noqa: PLC0415 - likewise
     from cloud_sync.device.sync import Sync, as_ours  # noqa: PLC0415 - likewise
     from cloud_sync.device.turn import turn  # noqa: PLC0415 - likewise
     from cloud_sync.store import ModelStore  # noqa: PLC0415 - likewise
 
     try:
         order = Order.decode(content)
-        folder = order.state_dir / "sync"
+        folder = order.state_dir / FOLDER
         with turn(folder), Journal.open(folder) as journal, contextlib.ExitStack() as stack:
             wire, desk = _wires(order, stack)
             store = ModelStore(order.state_dir)

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
-from cloud_sync import deltas, layout
+from cloud_sync import deltas, layout, pieces
 from cloud_sync.atomic import write_atomically
 from cloud_sync.errors import (
     BlobDiffers,
@@ -22,7 +22,7 @@ from cloud_sync.errors import (
 from cloud_sync.manifest import file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cloud_sync.deltas import Patch
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from cloud_sync.wire.contract import Wire
 
 _EMPTY = hashlib.sha256().hexdigest()
-_LEAST_FOR_PATCH_BYTES = 4 << 10
-"""A smaller file costs less than asking for its patches."""
 _SMALL_BYTES = 64 << 10
 """A file up to this is fetched whole also on a metered link."""
 
@@ -118,7 +116,7 @@ class Fetcher:
         return found
 
     def forget(self, listed: Manifest) -> None:
-        """Throw away what was fetched of a version: it is staged, or turned out to be wrong."""
+        """Throw away what was fetched of a version that is staged."""
         for entry in listed.files:
             (self._folder / entry.sha256).unlink(missing_ok=True)
 
@@ -164,9 +162,9 @@ class Fetcher:
             write_atomically(into, b"")
             return into
         may_be_whole = self._on_delta_failure == "full" or not is_known or entry.length_bytes <= _SMALL_BYTES
-        is_worth_asking = entry.length_bytes >= _LEAST_FOR_PATCH_BYTES and deltas.available()
         failed_before = len(self._failed_patches)
-        if is_worth_asking and self._is_patched(entry, known, into, may_be_whole=may_be_whole):
+        index = self._index(entry)
+        if self._is_patched(entry, index.patches, known, into, may_be_whole=may_be_whole):
             return into
         if not may_be_whole:
             why = "".join(f"; {reason}" for reason in self._failed_patches[failed_before:])
@@ -174,19 +172,40 @@ class Fetcher:
                 f"there is no patch that makes {entry.path}, and it is not fetched whole ({entry.length_bytes / 1e6:.1f} MB){why}",
                 hint='sync.on_delta_failure = "full" fetches it whole',
             )
-        self._download(entry.sha256, into, entry.length_bytes)
+        self._download(entry.sha256, into, entry.length_bytes, index.pieces)
         return into
 
-    def _is_patched(self, entry: FileEntry, known: Mapping[str, Path], into: Path, *, may_be_whole: bool) -> bool:
-        """Whether the file was made by a patch."""
+    def _index(self, entry: FileEntry) -> deltas.Index:
+        """What the registry says beyond what is signed. Without it the file is fetched whole, and again if it is wrong."""
+        if entry.length_bytes <= pieces.LEAST_BYTES:
+            return deltas.Index()  # asking costs more
         try:
-            patch = self._best_patch(entry, known, may_be_whole=may_be_whole)
-            if patch is None:
-                return False
-            self._needed.add(patch.sha256)
-            fetched = self._folder / patch.sha256
+            content = self._wire.read(layout.patches_of(entry.sha256), deltas.MAX_INDEX_BYTES)
+            return deltas.decode_index(content, entry.sha256)
+        except NotFound:
+            return deltas.Index()
+        except Untrusted as error:
+            self._failed_patches.append(f"{error.code}: {error}")
+            return deltas.Index()
+
+    def _is_patched(
+        self,
+        entry: FileEntry,
+        patches: Sequence[Patch],
+        known: Mapping[str, Path],
+        into: Path,
+        *,
+        may_be_whole: bool,
+    ) -> bool:
+        """Whether the file was made by a patch."""
+        patch = self._best_patch(entry, patches, known, may_be_whole=may_be_whole)
+        if patch is None:
+            return False
+        self._needed.add(patch.sha256)
+        fetched = self._folder / patch.sha256
+        try:
             if not self._has(patch.sha256):
-                self._download(patch.sha256, fetched, patch.length_bytes)
+                self._download(patch.sha256, fetched, patch.length_bytes, patch.pieces)
             old = known[patch.source] if patch.source is not None else None
             try:
                 deltas.apply_patch(fetched, old, into, length_bytes=entry.length_bytes, sha256=entry.sha256)
@@ -200,18 +219,18 @@ class Fetcher:
             return False
         return True
 
-    def _best_patch(self, entry: FileEntry, known: Mapping[str, Path], *, may_be_whole: bool) -> Patch | None:
+    def _best_patch(
+        self, entry: FileEntry, patches: Sequence[Patch], known: Mapping[str, Path], *, may_be_whole: bool
+    ) -> Patch | None:
         """The smallest patch of what is here, smaller than the file and not known to be wrong.
 
         Where the file may be fetched whole, its compressed form is one of them.
         """
-        try:
-            content = self._wire.read(layout.patches_of(entry.sha256), deltas.MAX_INDEX_BYTES)
-        except NotFound:
+        if not deltas.available():
             return None
         usable = [
             patch
-            for patch in deltas.decode_index(content, entry.sha256)
+            for patch in patches
             if (patch.source in known if patch.source is not None else may_be_whole)
             and 0 < patch.length_bytes < entry.length_bytes
             and not self._journal.is_bad_patch(patch.sha256)
@@ -221,8 +240,9 @@ class Fetcher:
                 return patch
         return None
 
-    def _download(self, sha256: str, into: Path, length_bytes: int) -> None:
-        self._wire.download(layout.blob(sha256), into, length_bytes=length_bytes, sha256=sha256, on_bytes=self._count)
+    def _download(self, sha256: str, into: Path, length_bytes: int, digests: Sequence[str]) -> None:
+        path = layout.blob(sha256)
+        self._wire.download(path, into, length_bytes=length_bytes, sha256=sha256, pieces=digests, on_bytes=self._count)
 
     def _count(self, count: int) -> None:
         self.bytes += count

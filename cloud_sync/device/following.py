@@ -61,7 +61,8 @@ class Assignments:
 
     def _accepted(self, subject: str) -> Assignment | None:
         try:
-            content = self._wire.read(layout.assignment(subject), MAX_BYTES)
+            known = self._journal.last_accepted(subject)
+            content = self._wire.read(layout.assignment(subject), MAX_BYTES, known=known)
         except NotFound:
             return self._still_in_force(subject)
         return self._judged(subject, content)

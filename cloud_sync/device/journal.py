@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 NAME = "journal.db"
+FOLDER = "sync"
+"""Of a state directory: what is the sync's own."""
 VERSION = 1
 _SCHEMA = (
     # What was accepted of a subject under a key; `content` is the envelope of the last one.

@@ -120,6 +120,7 @@ class Outcome:
         retry_after_s: When the registry wants to be asked again; 0 where it does not say.
         enrolment: `admitted`, `waiting`, or empty.
         keyid: Of this device's key, which an operator compares.
+        no_reports: Why nobody is there to take reports, as a sentence: plain files, which is no fault; empty where somebody is.
         report_error: Why reports are not taken; updates go on without.
         at: When, ISO 8601.
     """
@@ -133,6 +134,7 @@ class Outcome:
     retry_after_s: float = 0.0
     enrolment: str = ""
     keyid: str = ""
+    no_reports: str = ""
     report_error: dict[str, Any] | None = None
     at: str = ""
 

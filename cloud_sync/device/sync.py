@@ -23,7 +23,6 @@ from cloud_sync.device.plan import StoreState, check_manifest, decide
 from cloud_sync.device.times import read_time, written
 from cloud_sync.device.trusting import FOLDER, open_trusted, timestamp_keys
 from cloud_sync.errors import (
-    BlobDiffers,
     CloudSyncError,
     DeltaFailed,
     DiskReserve,
@@ -178,9 +177,6 @@ class Sync:
             files = self._fetcher.fetch(listed, is_known=is_known)
             self._watch("staging", version)
             self._store.stage(lambda folder: _build(folder, listed, files), listed_bytes)
-        except BlobDiffers:
-            self._fetcher.forget(listed)
-            raise
         finally:
             for reason in self._fetcher.take_failed_patches():
                 self._event("patch-failed", version, reason=reason)
@@ -248,8 +244,8 @@ class Sync:
         try:
             if self._desk is not None:
                 send(self._desk, self._journal, signer, self._order, self._now)
-        except NotFound:
-            pass  # plain files, without anybody who takes reports
+        except NotFound as nobody:
+            outcome.no_reports = str(nobody)
         finally:
             outcome.enrolment, outcome.keyid = enrolment(self._journal), signer.public_key.keyid
 

@@ -23,7 +23,7 @@ def compare(public: Path, model: str, before: tuple[str, bytes], after: tuple[st
             continue
         patch = None
         if was is not None and becomes is not None:
-            found = [patch for patch in read_index(public, becomes.sha256) if patch.source == was.sha256]
+            found = [patch for patch in read_index(public, becomes.sha256).patches if patch.source == was.sha256]
             patch = found[0].length_bytes if found else None
         differing.append(
             FileDiff(path, was.length_bytes if was else None, becomes.length_bytes if becomes else None, patch)

@@ -24,6 +24,7 @@ from cloud_sync.registry.times import whole_second
 from cloud_sync.registry.types import Ceremony
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from securesystemslib.signer import Signer
@@ -33,27 +34,42 @@ if TYPE_CHECKING:
 PUBLIC, KEYS, UPLOADS = "public", "keys", "uploads"
 ROOT_FILES = ("root-1.pem", "root-2.pem", "root-3.pem")
 TARGETS_FILE = "targets.pem"
+OFFLINE_FILES = (*ROOT_FILES, TARGETS_FILE)
 _LEAST_PASSPHRASE = 12
+_ONE_FOR_ALL = "One passphrase opens all four files. Keep it apart from them; docs/how-to/keys.md says how to give a file one of its own."
+_ONE_EACH = (
+    "Each file has a passphrase of its own. Whoever holds the file keeps it apart from it, and nobody else knows it."
+)
 _ONLINE = (SNAPSHOT, TIMESTAMP, ASSIGNMENT)
 
 
 def make(
-    folder: Path, offline: Path, passphrase: str, settings: Settings, now: datetime, by: str, rounds: int
+    folder: Path,
+    offline: Path,
+    passphrase_of: Callable[[str], str],
+    settings: Settings,
+    now: datetime,
+    by: str,
+    rounds: int,
 ) -> Ceremony:
     """Make a registry beside its place, and move it there when it is whole."""
-    if len(passphrase) < _LEAST_PASSPHRASE:
-        raise Refused(f"the passphrase has less than {_LEAST_PASSPHRASE} characters", hint="five random words do well")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AlreadyThere(f"{folder} is not empty", hint="a registry is made in a new folder")
-    if there := [name for name in (*ROOT_FILES, TARGETS_FILE) if (offline / name).exists()]:
+    if there := [name for name in OFFLINE_FILES if (offline / name).exists()]:
         raise AlreadyThere(f"{offline / there[0]} is there already", hint="keys are never overwritten; move it aside")
+    passphrases = {name: passphrase_of(name) for name in OFFLINE_FILES}
+    if short := [name for name, passphrase in passphrases.items() if len(passphrase) < _LEAST_PASSPHRASE]:
+        raise Refused(
+            f"the passphrase of {short[0]} has less than {_LEAST_PASSPHRASE} characters",
+            hint="five random words do well",
+        )
     files.make_folder(folder.absolute().parent)
     files.make_folder(offline.absolute())
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
     made: list[Path] = []
     try:
-        roots = [_offline(offline / name, passphrase, rounds, made) for name in ROOT_FILES]
-        targets = _offline(offline / TARGETS_FILE, passphrase, rounds, made)
+        offline_keys = [_offline(offline / name, passphrase, rounds, made) for name, passphrase in passphrases.items()]
+        *roots, targets = offline_keys
         root_sha256 = _fill(staging, settings, roots, targets, now, by)
         staging.chmod(0o755)  # a web server reads `public`; what is secret has a mode of its own
         staging.replace(folder)
@@ -66,7 +82,9 @@ def make(
             signers.public_file(path).unlink(missing_ok=True)
         raise
     keyids = tuple(signer.public_key.keyid for signer in roots)
-    text = _words(folder, offline, root_sha256, settings)
+    lines = [f"     {path}  key id {key.public_key.keyid}" for path, key in zip(made, offline_keys, strict=True)]
+    is_one = len(set(passphrases.values())) == 1
+    text = _words(folder, lines, root_sha256, settings, is_one=is_one)
     return Ceremony(text, root_sha256, keyids, targets.public_key.keyid, tuple(str(path) for path in made))
 
 
@@ -127,8 +145,8 @@ def _fill(staging: Path, settings: Settings, roots: list[Signer], targets: Signe
     return hashlib.sha256(root_bytes).hexdigest()
 
 
-def _words(folder: Path, offline: Path, root_sha256: str, settings: Settings) -> str:
-    roots = "\n".join(f"     {offline / name}" for name in ROOT_FILES)
+def _words(folder: Path, keys: list[str], root_sha256: str, settings: Settings, *, is_one: bool) -> str:
+    roots, targets = "\n".join(keys[:-1]), keys[-1]
     return f"""\
 The registry is in {folder}. Its trust rests on the keys that were just made.
 
@@ -139,10 +157,10 @@ The registry is in {folder}. Its trust rests on the keys that were just made.
      two lost, no key can ever be replaced, and every device must be visited.
 
   2. Targets key: says who owns which model.
-     {offline / TARGETS_FILE}
+{targets}
      Its holder is needed to add a model, to change its owners, and to replace the assignment key. Keep it offline like the others.
 
-  3. The passphrase opens all four files. Keep it apart from them.
+  3. {_ONE_FOR_ALL if is_one else _ONE_EACH}
 
   4. Online keys, with which the registry signs by itself:
      {folder / KEYS}/snapshot.pem, timestamp.pem, assignment.pem

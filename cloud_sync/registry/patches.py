@@ -1,13 +1,14 @@
 """Patches at publish time: from what devices run, and from what the channel had, to the new version.
 
-They lie among the blobs; their lists are not signed, so they may be there before the version is.
+They lie among the blobs. Their lists, and the digests of pieces in them, are not signed, so they may be there before the version is.
 """
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
-from cloud_sync import deltas, layout, manifest
+from cloud_sync import deltas, layout, manifest, pieces
 from cloud_sync.errors import MetadataInvalid
 from cloud_sync.registry import files
 from cloud_sync.registry.state import versions
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from cloud_sync.registry.settings import Settings
     from cloud_sync.registry.state.database import Connection
 
-LEAST_BYTES = 4096
-"""Of a file that is patched: below, asking for the patch costs more than it saves."""
+LEAST_BYTES = pieces.LEAST_BYTES
+"""Of a file without a list: asking for it costs more than it saves."""
 
 
 def sources(tx: Connection, model: str, channel: str | None, most: int) -> list[Manifest]:
@@ -49,29 +50,35 @@ def manifest_bytes(tx: Connection, model: str, version: str) -> bytes | None:
 
 
 def make(blobs: Blobs, public: Path, olds: list[Manifest], new: Manifest, settings: Settings) -> int:
-    """Make the patches that are worth it, and their lists; how many there are now for these files."""
-    if not deltas.available():
-        return 0
+    """Make the patches that are worth it, and the lists of them and of pieces; how many patches there are now for these files."""
     count = 0
     for entry in {entry.sha256: entry for entry in new.files}.values():
-        if not LEAST_BYTES <= entry.length_bytes <= settings.max_patch_bytes:
+        if entry.length_bytes <= LEAST_BYTES:
             continue
         there = read_index(public, entry.sha256)
-        made = [*there, *_made(blobs, _same_path(olds, entry, settings), entry, {patch.source for patch in there})]
-        if len(made) > len(there):
-            files.write_all(public, [(layout.patches_of(entry.sha256), deltas.encode_index(entry.sha256, made))])
-        count += len(made)
+        known = {patch.source for patch in there.patches}
+        is_patched = deltas.available() and entry.length_bytes <= settings.max_patch_bytes
+        made = _made(blobs, _same_path(olds, entry, settings), entry, known) if is_patched else []
+        if made or not there.pieces:
+            index = deltas.Index(there.pieces or _pieces(blobs, entry), (*there.patches, *made))
+            files.write_all(public, [(layout.patches_of(entry.sha256), deltas.encode_index(entry.sha256, index))])
+        count += len(there.patches) + len(made)
     return count
 
 
-def read_index(public: Path, sha256: str) -> list[Patch]:
-    """The patches that make a blob."""
+def read_index(public: Path, sha256: str) -> deltas.Index:
+    """What is listed for a blob."""
     path = public / layout.patches_of(sha256)
     try:
         with path.open("rb") as file:
             return deltas.decode_index(file.read(deltas.MAX_INDEX_BYTES + 1), sha256)
     except (FileNotFoundError, MetadataInvalid):
-        return []
+        return deltas.Index()
+
+
+def _pieces(blobs: Blobs, entry: FileEntry) -> tuple[str, ...]:
+    with blobs.open(entry.sha256) as file:
+        return pieces.digests(file, entry.length_bytes)
 
 
 def _same_path(olds: list[Manifest], entry: FileEntry, settings: Settings) -> list[str]:
@@ -95,7 +102,8 @@ def _made(blobs: Blobs, olds: list[str], entry: FileEntry, there: set[str | None
         content = whole if source is None else deltas.make_patch(_read(blobs, source), new)
         patch = deltas.Patch(source, "", len(content))
         if source not in there and deltas.is_worth(patch, whole_bytes=len(new), compressed_bytes=len(whole)):
-            kept.append(deltas.Patch(source, blobs.put(content), len(content)))
+            digests = pieces.digests(io.BytesIO(content), len(content))
+            kept.append(deltas.Patch(source, blobs.put(content), len(content), digests))
     return kept
 
 

@@ -267,7 +267,7 @@ class TrustedRepository:
         if kept is not None:
             with contextlib.suppress(Untrusted), refusals("the trusted timestamp", version=RollbackRefused):
                 trusted.update_timestamp(kept)
-        content = self._fetch(Timestamp.type, None, _MAX_BYTES[Timestamp.type])
+        content = self._fetch(Timestamp.type, None, _MAX_BYTES[Timestamp.type], known=kept)
         with refusals("timestamp", version=RollbackRefused):
             try:
                 trusted.update_timestamp(content)
@@ -319,11 +319,13 @@ class TrustedRepository:
         self._contents[role] = content
         return targets
 
-    def _fetch(self, role: str, version: int | None, max_bytes: int, root: Root | None = None) -> bytes:
+    def _fetch(
+        self, role: str, version: int | None, max_bytes: int, root: Root | None = None, *, known: bytes | None = None
+    ) -> bytes:
         """By version, but for the timestamp and where the root says that there are no consistent snapshots."""
         if root is not None and not root.consistent_snapshot:
             version = None
-        return self._wire.read(f"{self._prefix}{layout.metadata_file(role, version)}", max_bytes)
+        return self._wire.read(f"{self._prefix}{layout.metadata_file(role, version)}", max_bytes, known=known)
 
     @property
     def _refreshed(self) -> TrustedMetadataSet:

@@ -41,12 +41,14 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 OK, PARTIAL, NOT_FOUND, RANGE_NOT_SATISFIABLE = 200, 206, 404, 416
-_MULTIPLE_CHOICES, _NOT_MODIFIED, _BAD_REQUEST = 300, 304, 400
+_MULTIPLE_CHOICES, NOT_MODIFIED, _BAD_REQUEST = 300, 304, 400
 ABSENT = frozenset({403, NOT_FOUND, 410})
 """403 is what a bucket that may not be listed says of a file that is not there."""
 BUSY = frozenset({429, 503})
 PASSING = frozenset({408, 425, 500, 502, 504})
 _CHUNK_BYTES = 1 << 16
+_SMALL_BYTES = 4 << 10
+"""What is left of an answer up to this long is read, so that the line can be used again."""
 _DAY_S = 24 * 3600.0
 _SAFE = "%/:@!$&'()*+,;=~-._"
 
@@ -150,13 +152,16 @@ class Exchanges:
             except (HTTPError, OSError, ValueError) as error:
                 raise self._failed(watch, path, error) from error
             try:
-                if _MULTIPLE_CHOICES <= response.status < _BAD_REQUEST and response.status != _NOT_MODIFIED:
+                if _MULTIPLE_CHOICES <= response.status < _BAD_REQUEST and response.status != NOT_MODIFIED:
                     raise RedirectRefused(
                         f"{self.name} sends us elsewhere for {path}, to {response.headers.get('Location', 'nowhere')!r:.200}",
                         hint="set sync.url to the registry itself",
                     )
                 yield response, watch
             finally:
+                said = 0 if response.status == NOT_MODIFIED else length_said(response)
+                if said is not None and said <= _SMALL_BYTES:
+                    response.drain_conn()  # a 404 at each poll should not cost a handshake
                 response.close()  # a body that was not read to its end would be the head of the next answer
                 response.release_conn()
 
@@ -168,8 +173,10 @@ class Exchanges:
         hint = "is the certificate of a CA that this device knows?" if isinstance(error, SSLError) else "is it up?"
         return Again(Unreachable(f"{self.name} cannot be reached for {path}: {_words(error)}", hint=hint))
 
-    def pieces(self, response: BaseHTTPResponse, watch: Watch, path: str) -> Iterator[bytes]:
-        """The body as it comes, no slower than the least rate and no faster than the limit.
+    def pieces(
+        self, response: BaseHTTPResponse, watch: Watch, path: str, *, most_bytes: int = _CHUNK_BYTES
+    ) -> Iterator[bytes]:
+        """The body as it comes, no slower than the least rate and no faster than the limit, at most so many bytes at a time.
 
         Raises:
             Again: It ended early, or came too slowly.
@@ -183,7 +190,7 @@ class Exchanges:
             allowed_s = self._timeout_s + came / self._min_bytes_s
             watch.until(allowed_s - (time.monotonic() - begun) + (self._rate.waited_s - waited_s))
             try:
-                piece = response.read1(self._chunk_bytes, decode_content=False)
+                piece = response.read1(min(most_bytes, self._chunk_bytes), decode_content=False)
             except (HTTPError, OSError, ValueError) as error:
                 raise self._failed(watch, path, error) from error
             if not piece:

@@ -13,7 +13,7 @@ from cloud_sync.wire.contract import nobody, segments
 from cloud_sync.wire.landing import Landing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _CHUNK_BYTES = 1 << 18
 _BELOW = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,7 +25,13 @@ class FolderWire:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder)
 
-    def read(self, path: str, max_bytes: int) -> bytes:
+    def read(
+        self,
+        path: str,
+        max_bytes: int,
+        *,
+        known: bytes | None = None,  # noqa: ARG002 - reading a folder again costs no line
+    ) -> bytes:
         """See `Wire`."""
         with self._opened(path) as file:
             content = self._piece(file, max_bytes + 1, path)
@@ -34,7 +40,14 @@ class FolderWire:
         return content
 
     def download(
-        self, path: str, into: Path, *, length_bytes: int, sha256: str, on_bytes: Callable[[int], None] = nobody
+        self,
+        path: str,
+        into: Path,
+        *,
+        length_bytes: int,
+        sha256: str,
+        pieces: Sequence[str] = (),  # noqa: ARG002 - reading a folder again costs no line
+        on_bytes: Callable[[int], None] = nobody,
     ) -> int:
         """See `Wire`."""
         crossed = 0
@@ -55,6 +68,7 @@ class FolderWire:
         crossed = 0
         with self._opened(path) as file:
             file.seek(landing.have_bytes)
+            landing.go_to(landing.have_bytes)
             # One byte more than is missing shows that the file is too long.
             while piece := self._piece(file, min(_CHUNK_BYTES, landing.missing_bytes + 1), path):
                 crossed += len(piece)

@@ -1,42 +1,47 @@
-"""A registry's files over HTTP(S): attempts that end, and downloads that go on where they stopped."""
+"""A registry's files over HTTP(S), by attempts that end."""
 
 from __future__ import annotations
 
-import re
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloud_sync.errors import BlobDiffers, NotFound, Refused, ServerBusy, Unreachable
+from cloud_sync.errors import NotFound, Refused, ServerBusy, Unreachable
 from cloud_sync.wire.contract import nobody
+from cloud_sync.wire.downloading import Download
 from cloud_sync.wire.exchange import (
     BUSY,
     NOT_FOUND,
+    NOT_MODIFIED,
     OK,
-    PARTIAL,
     PASSING,
-    RANGE_NOT_SATISFIABLE,
     Again,
     Exchanges,
     asked_wait_s,
-    length_said,
 )
 from cloud_sync.wire.landing import Landing
 from cloud_sync.wire.pace import Backoff, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
-    from urllib3.response import BaseHTTPResponse
 
-    from cloud_sync.wire.watch import Watch
-
-_PROGRESS_BYTES = 1 << 16
-"""An attempt that brought less than this is one that brought nothing: else a server could hold us with a byte at a time."""
 _DONE_BELOW, _SERVER_FAULT = 300, 500
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_TAKES_NOTHING = frozenset({403, 405, 501})
+"""What buckets, web servers and the simplest servers of files say to a POST; a registry says why (`error.message`)."""
+_LONGEST_WORDS = 300
+
+
+def _words_of_a_registry(content: bytes) -> str:
+    """What the API says of a refusal; empty where it is somebody else's page."""
+    try:
+        return " ".join(str(json.loads(content)["error"]["message"]).split())[:_LONGEST_WORDS]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,37 +121,49 @@ class HttpWire:
         """End the connection."""
         self._exchanges.close()
 
-    def read(self, path: str, max_bytes: int) -> bytes:
-        """See `Wire`."""
+    def read(self, path: str, max_bytes: int, *, known: bytes | None = None) -> bytes:
+        """See `Wire`.
+
+        A registry's ETag is the sha256 of the content, so what is known is asked about by its own: no ETag is remembered that somebody may have
+        put to other bytes. To a server with other ETags it says nothing, and all comes.
+        """
         attempt = 0
-        while isinstance(content := self._try(path, max_bytes), Again):
+        while isinstance(content := self._try(path, max_bytes, known), Again):
             self._exchanges.rest(attempt, content)
             attempt += 1
         return content
 
     def download(
-        self, path: str, into: Path, *, length_bytes: int, sha256: str, on_bytes: Callable[[int], None] = nobody
+        self,
+        path: str,
+        into: Path,
+        *,
+        length_bytes: int,
+        sha256: str,
+        pieces: Sequence[str] = (),
+        on_bytes: Callable[[int], None] = nobody,
     ) -> int:
         """See `Wire`."""
-        with Landing(into, length_bytes=length_bytes, sha256=sha256) as landing:
-            return _Download(self._exchanges, path, landing, length_bytes, on_bytes).run()
+        with Landing(into, length_bytes=length_bytes, sha256=sha256, pieces=pieces) as landing:
+            return Download(self._exchanges, path, landing, length_bytes, on_bytes).run()
 
     def post(self, path: str, content: bytes, max_bytes: int) -> bytes:
         """Hand something over, once: it is not known of every failure whether it arrived.
 
         Raises:
-            Refused: The server does not take it; with its words.
-            NotFound, ServerBusy, Unreachable, Untrusted: As in `read`.
+            Refused: The server does not take it; with its words, where it is a registry that says them.
+            NotFound: Whoever serves files there takes nothing.
+            ServerBusy, Unreachable, Untrusted: As in `read`.
         """
         answer = self.ask("POST", path, content=content, max_bytes=max_bytes)
         if answer.status < _DONE_BELOW:
             return answer.content
-        words = answer.content[:300].decode("utf-8", "replace")
-        message = f"{self._exchanges.name} answers {answer.status} to {path}: {words}"
+        words, server = _words_of_a_registry(answer.content), self._exchanges.name
+        message = f"{server} answers {answer.status} to {path}" + (f": {words}" if words else "")
         if answer.status in BUSY:
             raise ServerBusy(message, retry_after_s=asked_wait_s(answer.headers.get("retry-after")))
-        if answer.status == NOT_FOUND:
-            raise NotFound(message)
+        if answer.status == NOT_FOUND or (answer.status in _TAKES_NOTHING and not words):
+            raise NotFound(f"{server} takes nothing at {path}: it answers {answer.status}, as plain files do")
         if answer.status >= _SERVER_FAULT or answer.status in PASSING:
             raise Unreachable(message)
         raise Refused(message)
@@ -172,101 +189,16 @@ class HttpWire:
         except Again as again:
             raise again.error from again
 
-    def _try(self, path: str, max_bytes: int) -> bytes | Again:
+    def _try(self, path: str, max_bytes: int, known: bytes | None) -> bytes | Again:
         exchanges = self._exchanges
+        headers = {} if known is None else {"If-None-Match": f'"{hashlib.sha256(known).hexdigest()}"'}
         try:
-            with exchanges.open("GET", path, headers={}) as (response, watch):
+            with exchanges.open("GET", path, headers=headers) as (response, watch):
+                if response.status == NOT_MODIFIED and known is not None:
+                    return known
                 exchanges.judge(response, path)
                 if response.status != OK:
                     raise Unreachable(f"{exchanges.name} answers {path} with a part that was not asked for")
                 return exchanges.body(response, watch, path, max_bytes)
         except Again as again:
             return again
-
-
-class _Download:
-    """One download: attempts that go on from each other, within twice its length."""
-
-    def __init__(
-        self, exchanges: Exchanges, path: str, landing: Landing, length_bytes: int, on_bytes: Callable[[int], None]
-    ) -> None:
-        self._exchanges = exchanges
-        self._path = path
-        self._landing = landing
-        self._length_bytes = length_bytes
-        self._on_bytes = on_bytes
-        self._crossed = 0
-        self._again = True  # all may be thrown away and fetched once more
-
-    def run(self) -> int:
-        attempt = 0
-        while True:
-            before = self._crossed
-            try:
-                if self._landing.missing_bytes or not self._length_bytes:
-                    self._fetch()
-                if self._landing.is_right():
-                    self._landing.settle()
-                    return self._crossed
-                self._start_over("has another sha256 than it should")
-            except Again as again:
-                attempt = 0 if self._crossed - before >= _PROGRESS_BYTES else attempt
-                self._exchanges.rest(attempt, again)
-                attempt += 1
-
-    def _fetch(self) -> None:
-        exchanges, landing = self._exchanges, self._landing
-        begin = landing.have_bytes
-        headers = {"Range": f"bytes={begin}-"} if begin else {}
-        with exchanges.open("GET", self._path, headers=headers) as (response, watch):
-            if response.status == RANGE_NOT_SATISFIABLE and begin:
-                self._start_over("is shorter than the part that came before")
-                raise Again(Unreachable(f"{self._path} is shorter than the part that came before"))
-            exchanges.judge(response, self._path)
-            if response.status == PARTIAL and not (begin and self._is_wanted(response, begin)):
-                self._start_over("is answered with another part than was asked for")
-                raise Again(Unreachable(f"{self._path} is answered with another part than was asked for"))
-            if response.status == OK:
-                self._expect_whole(response)
-                if begin:  # a server that knows no ranges
-                    landing.restart()
-            self._take(response, watch)
-
-    def _is_wanted(self, response: BaseHTTPResponse, begin: int) -> bool:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-        if match is None:
-            return False
-        first, last, whole = match.groups()
-        return int(first) == begin and int(last) < self._length_bytes and whole in {"*", str(self._length_bytes)}
-
-    def _expect_whole(self, response: BaseHTTPResponse) -> None:
-        said = length_said(response)
-        if said is not None and said != self._length_bytes:
-            self._landing.discard()
-            raise BlobDiffers(f"{self._path} has {said} bytes, not {self._length_bytes}")
-
-    def _take(self, response: BaseHTTPResponse, watch: Watch) -> None:
-        for piece in self._exchanges.pieces(response, watch, self._path):
-            self._crossed += len(piece)
-            if self._crossed > 2 * self._length_bytes:
-                raise Unreachable(f"{self._path} takes more than twice its {self._length_bytes} bytes: the line is bad")
-            try:
-                self._landing.add(piece)
-            except BlobDiffers:
-                self._landing.discard()
-                raise
-            self._on_bytes(len(piece))
-        if self._landing.missing_bytes:  # an answer without a length, cut off
-            raise Again(Unreachable(f"{self._path} ended {self._landing.missing_bytes} bytes early"))
-
-    def _start_over(self, why: str) -> None:
-        """Throw away what came, once.
-
-        Raises:
-            BlobDiffers: It was thrown away before.
-        """
-        if not self._again:
-            self._landing.discard()
-            raise BlobDiffers(f"{self._path} {why}")
-        self._again = False
-        self._landing.restart()

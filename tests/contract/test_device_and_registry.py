@@ -44,11 +44,11 @@ class Counter:
         registry = self.site.registry
         try:
             if path == "api/v1/enrol/nonce":
-                return json.dumps({"nonce": registry.nonce()}).encode()
+                return json.dumps({"nonce": registry.devices.nonce()}).encode()
             if path == "api/v1/enrol":
-                return json.dumps({"state": registry.enrol(content).state}).encode()
+                return json.dumps({"state": registry.devices.enrol(content).state}).encode()
             assert path == "api/v1/reports"
-            return json.dumps({"device": registry.report(content)}).encode()
+            return json.dumps({"device": registry.devices.report(content)}).encode()
         except CloudSyncError as error:
             raise Refused(str(error)) from error  # 403, as a device sees it
 
@@ -83,39 +83,39 @@ def synced(device: Device, site: Site):
 
 def test_a_device_follows_its_registry_from_version_to_version(site, device):
     """It enrols, says what it runs, and the next version comes as a patch of that."""
-    device.options["enrol_token"] = site.registry.create_enrolment_token("press-07", by="ada")
+    device.options["enrol_token"] = site.registry.devices.create_enrolment_token("press-07", by="ada")
     assert synced(device, site).enrolment == "admitted"
     device.options["enrol_token"] = None
     site.clock.forward(minutes=5)
     assert synced(device, site).report_error is None
-    assert site.registry.device("press-07").runs["parts"]["version"] == "1"
+    assert site.registry.devices.one("press-07").runs["parts"]["version"] == "1"
     site.publish("parts", "2", 2, {"model.tflite": NEW}, "stable")
     site.clock.forward(minutes=5)
     outcome = synced(device, site)
     assert (outcome.state, outcome.error, outcome.report_error) == ("staged", None, None)
     assert 0 < outcome.bytes < len(NEW) / 10
     assert device.store.active("parts").version == "2"
-    assert [event["what"] for event in site.registry.device("press-07").events] == ["staged", "staged"]
+    assert [event["what"] for event in site.registry.devices.one("press-07").events] == ["staged", "staged"]
 
 
 def test_who_has_no_token_waits_for_an_operator_and_is_updated_meanwhile(site, device):
     """Its reports come when it is admitted."""
     assert synced(device, site).enrolment == "waiting"
     assert device.store.active("parts").version == "1"
-    site.registry.approve("press-07", by="ada")
+    site.registry.devices.approve("press-07", by="ada")
     site.clock.forward(minutes=15)
     assert synced(device, site).enrolment == "admitted"
-    assert site.registry.device("press-07").runs["parts"]["version"] == "1"
+    assert site.registry.devices.one("press-07").runs["parts"]["version"] == "1"
     with Journal.open(device.folder) as journal:
         assert journal.reports() == []
 
 
 def test_a_device_that_was_sent_away_keeps_what_it_has_to_say(site, device):
     """And is not taken back by asking."""
-    device.options["enrol_token"] = site.registry.create_enrolment_token("press-07", by="ada")
+    device.options["enrol_token"] = site.registry.devices.create_enrolment_token("press-07", by="ada")
     synced(device, site)
     device.options["enrol_token"] = None
-    site.registry.revoke_device("press-07", by="ada")
+    site.registry.devices.revoke("press-07", by="ada")
     site.clock.forward(hours=2)
     assert synced(device, site).enrolment == "waiting"
     with Journal.open(device.folder) as journal:
@@ -135,10 +135,10 @@ def test_a_yanked_version_gives_way_to_the_one_before(site, device):
 def test_an_assignment_of_its_own_is_given_and_taken_back(site, device):
     """Then the channel counts again."""
     site.publish("parts", "2", 2, {"model.tflite": NEW})
-    site.registry.assign_device("press-07", {"parts": "2"}, by="ada")
+    site.registry.assignments.assign_device("press-07", {"parts": "2"}, by="ada")
     synced(device, site)
     assert device.store.active("parts").version == "2"
-    site.registry.assign_device("press-07", {"parts": None}, by="ada")
+    site.registry.assignments.assign_device("press-07", {"parts": None}, by="ada")
     synced(device, site)
     assert device.store.active("parts").version == "1"
 
@@ -147,7 +147,7 @@ def test_an_assignment_of_its_own_is_given_and_taken_back(site, device):
 def test_a_device_follows_when_online_keys_are_replaced(site, device, role):
     """Whatever was signed by the old one."""
     synced(device, site)
-    site.registry.rotate_online(role, root_signers=site.roots, targets_signer=site.signer("targets"), by="ada")
+    site.registry.keys.rotate_online(role, root_signers=site.roots, targets_signer=site.signer("targets"), by="ada")
     site.publish("parts", "2", 2, {"model.tflite": NEW}, "stable")
     assert synced(device, site).error is None
     assert device.store.active("parts").version == "2"
@@ -162,6 +162,6 @@ def test_a_stick_brings_the_same_as_the_wire(site, device, tmp_path):
     device.adopt()
     site.clock.forward(hours=1)
     device.desk = desk
-    device.options["enrol_token"] = site.registry.create_enrolment_token("press-07", by="ada")
+    device.options["enrol_token"] = site.registry.devices.create_enrolment_token("press-07", by="ada")
     assert synced(device, site).state == "current"
-    assert [event["what"] for event in site.registry.device("press-07").events] == ["staged"]
+    assert [event["what"] for event in site.registry.devices.one("press-07").events] == ["staged"]

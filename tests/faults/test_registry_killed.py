@@ -66,7 +66,7 @@ def _counted(site: Site, change: str, monkeypatch, dies_at: int | None = None) -
 
     site.registry = Registry.open(site.folder, clock=site.clock)
     at_each_step(monkeypatch, step)
-    event.listen(engine_of(site.registry._database), "commit", step)
+    event.listen(engine_of(site.registry._changing.database), "commit", step)
     monkeypatch.setattr(Database, "writing", writing)
     CHANGES[change](site)
     return steps
@@ -94,8 +94,8 @@ def test_a_killed_registry_is_old_or_new_and_goes_on(prepared, tmp_path, monkeyp
         assert found in (before, after)
         assert view(site, known.with_name("new")) == found
         assert [path for path in (site.public / "metadata").iterdir() if path.name.startswith(".")] == []
-        site.registry.verify_log()
-        assert site.registry.refresh(force=True).timestamp
+        site.registry.log.verify()
+        assert site.registry.keys.refresh(force=True).timestamp
         if found == before != after:
             CHANGES[change](site)
             assert view(site, known) == after

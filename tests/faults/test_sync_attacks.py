@@ -505,8 +505,8 @@ def admitted(tmp_path_factory, no_fsync):
     site = make_site(folder)
     with Serving(site.registry) as url:
         site.publish(MODEL, "1", 1, FIRST, "stable")
-        token = site.registry.create_enrolment_token(DEVICE, by="ada")
-        other_token = site.registry.create_enrolment_token("press-08", by="ada")
+        token = site.registry.devices.create_enrolment_token(DEVICE, by="ada")
+        other_token = site.registry.devices.create_enrolment_token("press-08", by="ada")
         with HostileMirror(url) as mirror:
             station = Station(
                 folder / "state", site.public / "metadata" / "1.root.json", mirror.url, {"enrol_token": token}
@@ -578,7 +578,7 @@ def test_a_stranger_is_not_taken_for_a_device(name, how, act, code, admitted, at
     site, url, _, first, enrolment, token = admitted
 
     def known() -> object:
-        info = site.registry.device(DEVICE)
+        info = site.registry.devices.one(DEVICE)
         return info.keyid, info.state, info.number, info.reported_at, dict(info.runs), info.events
 
     before = known()

@@ -126,7 +126,7 @@ def make_fleet(site: Site, url: str, folder: Path, count: int, last: str) -> Fle
     root, stations = site.public / "metadata" / "1.root.json", {}
     for number in range(count):
         name = f"press-{number:04}"
-        token = site.registry.create_enrolment_token(name, by="ada")
+        token = site.registry.devices.create_enrolment_token(name, by="ada")
         stations[name] = Station(folder / name, root, url, {"enrol_token": token, "device": name})
     return Fleet(stations, last)
 
@@ -145,11 +145,11 @@ def test_nobody_sees_an_inconsistent_snapshot_and_all_converge(tmp_path, chance,
             weights = OLD[: 1000 * number] + f"trained {number} times".encode() + OLD[1000 * number + 16 :]
             site.publish(MODEL, f"1.{number}.0", number + 1, {**FIRST, "model.tflite": weights}, CHANNEL)
             if number % 2:
-                site.registry.refresh(force=True)
+                site.registry.keys.refresh(force=True)
             else:
-                site.registry.rotate_online("snapshot", root_signers=site.roots, by="ada")
+                site.registry.keys.rotate_online("snapshot", root_signers=site.roots, by="ada")
         fleet.join()
-        told = {info.device: info.runs[MODEL]["version"] for info in site.registry.devices()}
+        told = {info.device: info.runs[MODEL]["version"] for info in site.registry.devices.all()}
     site.registry.close()
     assert fleet.errors == Counter()
     assert told == dict.fromkeys(fleet.ran, last)

@@ -39,7 +39,7 @@ def recorded_updates(site: Site, folder: Path, mirror: HostileMirror) -> Disk:
     state = folder / "state"
     state.mkdir()
     root = site.public / "metadata" / "1.root.json"
-    token = site.registry.create_enrolment_token(DEVICE, by="ada")
+    token = site.registry.devices.create_enrolment_token(DEVICE, by="ada")
     orders = []
     for number, options in enumerate(
         ({"models": {MODEL: "first"}, "enrol_token": token}, {"models": {MODEL: "second"}, "runs": {MODEL: {}}})
@@ -63,7 +63,7 @@ def test_a_power_cut_leaves_key_reports_and_partial_downloads_that_go_on(tmp_pat
         for content in (FIRST, THIRD):
             mirror.faults[_blob(site, content["model.tflite"])].extend([truncated(50_000)])
         disk = recorded_updates(site, tmp_path, mirror)
-        keyid = site.registry.device(DEVICE).keyid
+        keyid = site.registry.devices.one(DEVICE).keyid
         count = chance.pick(5, 100)
         partial = lost = 0
         for number, moment in enumerate(sorted(chance.random.choices(range(1, disk.moments + 1), k=count))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from line import CLASSIFIER_TOML, write_bundle
 from agent import __main__
 from cloud_sync import manifest
 from cloud_sync.registry.registry import Registry
+from cloud_sync.registry.settings import Settings
 from cloud_sync.signers import create_key_file
 
 PASSPHRASE = "correct horse battery"
@@ -62,6 +64,45 @@ def bundle(folder, version):
     name = CLASSIFIER_TOML.split('name = "')[1].split('"')[0]
     manifest.write(folder, manifest.describe(folder, name, version))
     return name
+
+
+def test_each_custodian_has_a_passphrase(lineside, monkeypatch, tmp_path):
+    """Typed in turn, or in a folder with a file for each key; one key's opens no other."""
+    words = {
+        "root-1": "root one's five words",
+        "root-2": "two's",
+        "root-3": "root three's five words",
+        "targets": "targets'",
+    }
+    words = {name: f"{word} and no other" for name, word in words.items()}
+    typed = iter([word for word in words.values() for _ in range(2)])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda *_: next(typed))
+    made = lineside("registry init reg --offline-keys stick --passphrases each")
+    assert (made.code, "a passphrase of its own" in made.out) == (0, True)
+    assert re.findall(r"new passphrase of (\S+)\.pem", made.err) == list(words)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "root-1.pem").write_text(f"{words['root-1']}\n")
+    (secrets / "root-3.pem").write_text(f"{words['root-3']}\n")
+    (secrets / "root-2.pem").write_text(f"{words['root-1']}\n")
+    rotate = (
+        "registry rotate timestamp -r reg --passphrase-file secrets --root-key stick/root-1.pem --root-key stick/root-"
+    )
+    assert lineside(f"{rotate}3.pem").code == 0
+    assert lineside(f"{rotate}2.pem").code == 1
+
+
+def test_the_status_warns_sixty_days_before_a_person_must_sign(lineside, tmp_path):
+    """Of what only a person can sign, and not of what the registry signs by itself every other day."""
+    settings = Settings(root_days=62, targets_days=59)
+    Registry.init(tmp_path / "reg", tmp_path / "stick", lambda _: PASSPHRASE, settings=settings)
+    said = lineside("registry status -r reg")
+    assert (said.code, said.err.count("warning")) == (0, 1)
+    assert "warning: targets must be signed again by " in said.err
+    assert "next: docs/how-to/keys.md" in said.err
+    renewed = lineside("registry status -r reg --json")
+    assert {each["role"] for each in renewed.json["roles"]} == {"root", "targets", "snapshot", "timestamp"}
 
 
 def test_from_the_ceremony_to_a_version_that_was_taken_back(lineside, monkeypatch, tmp_path):

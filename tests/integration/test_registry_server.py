@@ -45,7 +45,7 @@ def url(site):
 
 
 def token(site, role="publisher", models=("parts",)):
-    return site.registry.create_token("ci", role, models=models if role == "publisher" else (), by="ada")[1]
+    return site.registry.tokens.create("ci", role, models=models if role == "publisher" else (), by="ada")[1]
 
 
 def bundle(folder, model="parts", version="1.0.0", weights=WEIGHTS):
@@ -97,7 +97,7 @@ def test_what_is_published_is_what_devices_verify_and_what_is_yanked_is_gone(sit
     assert (done.uploaded.files, told[-1]) == (2, (done.uploaded.missing_bytes,) * 2)
 
     publisher().publish(bundle(tmp_path / "b2", version="1.1.0"), "canary", [])
-    assert site.registry.subject("channel:canary").models == {"parts": "1.1.0"}
+    assert site.registry.assignments.one("channel:canary").models == {"parts": "1.1.0"}
     answer = publisher().yank("parts", "1.1.0")
     assert answer["returned"] == {"channel:canary": "1.0.0"}
     assert seen(url, tmp_path / "trusted", version="1.1.0")[1] is None
@@ -227,7 +227,7 @@ def test_plain_files_are_served_as_any_web_server_would(site, url):
         head = pool.request("HEAD", blob)
         assert (head.status, head.headers["Content-Length"], head.data) == (200, str(len(WEIGHTS)), b"")
         site.clock.forward(hours=30)
-        site.registry.refresh()
+        site.registry.keys.refresh()
         changed = pool.request(
             "GET", f"{url}/metadata/timestamp.json", headers={"If-None-Match": first.headers["ETag"]}
         )
@@ -252,7 +252,7 @@ def test_a_stranger_learns_nothing_of_a_fault_of_ours(site, url, monkeypatch):
     def fails(_):
         raise RuntimeError("password hunter2")
 
-    monkeypatch.setattr(type(site.registry), "models", fails)
+    monkeypatch.setattr(type(site.registry.models), "all", fails)
     with urllib3.PoolManager(retries=False) as pool:
         answer = pool.request(
             "GET", f"{url}/api/v1/models", headers={"Authorization": f"Bearer {token(site, 'viewer')}"}
@@ -274,7 +274,7 @@ def _killed(tmp_path: Path, at: int) -> bool:
     now = datetime.now(timezone.utc)
     tmp_path.mkdir()
     clock, offline = Clock(now), tmp_path / "offline"
-    Registry.init(tmp_path / "registry", offline, PASSPHRASE, clock=clock, key_rounds=1000)
+    Registry.init(tmp_path / "registry", offline, lambda _: PASSPHRASE, clock=clock, key_rounds=1000)
     site = Site(tmp_path / "registry", offline, clock, Registry.open(tmp_path / "registry", clock=clock))
     site.add_model("parts")
     site.publish("parts", "0.9.0", 1, {"model.tflite": b"old"}, "canary")
@@ -296,13 +296,13 @@ def _killed(tmp_path: Path, at: int) -> bool:
         if target is not None:
             assert manifest.decode(repository.read_target(target.path, 1 << 20)).version == "1.0.0"
         expected = "0.9.0" if target is None else "1.0.0"
-        assert registry.subject("channel:canary").models == {"parts": expected}
-        assert registry.model("parts").versions[0].version == expected
+        assert registry.assignments.one("channel:canary").models == {"parts": expected}
+        assert registry.models.one("parts").versions[0].version == expected
         if killed:
             again = Publishers(site, url, tmp_path / "again", now)(secret)
             with nullcontext() if target is None else pytest.raises(Refused, match="published already"):
                 again.publish(folder, "canary", [])
-        assert registry.subject("channel:canary").models == {"parts": "1.0.0"}
+        assert registry.assignments.one("channel:canary").models == {"parts": "1.0.0"}
     return killed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import ssl
 import threading
@@ -120,17 +121,26 @@ class FileServer:
 
 
 def served(handler, content: bytes | None) -> None:
-    """As a server should, ranges included."""
+    """As a registry does, ranges and ETags included."""
     if content is None:
         handler.whole(b"no such file", 404)
         return
-    match = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
-    if match is None:
+    begin, end = asked_for(handler, content)
+    if handler.headers.get("If-None-Match") == f'"{hashlib.sha256(content).hexdigest()}"':
+        handler.whole(b"", 304)
+    elif handler.headers.get("Range") is None:
         handler.whole(content)
-    elif (begin := int(match[1])) >= len(content):
+    elif begin >= len(content):
         handler.whole(b"", 416, Content_Range=f"bytes */{len(content)}")
     else:
-        handler.whole(content[begin:], 206, Content_Range=f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        handler.whole(content[begin:end], 206, Content_Range=f"bytes {begin}-{end - 1}/{len(content)}")
+
+
+def asked_for(handler, content: bytes) -> tuple[int, int]:
+    """Which bytes: from, and up to but without."""
+    match = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range") or "")
+    begin, last = match.groups() if match else ("0", "")
+    return int(begin), min(int(last or len(content)) + 1, len(content))
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------------------
@@ -199,6 +209,7 @@ def endless(handler, content: bytes | None) -> None:
 
 
 def corrupted(handler, content: bytes) -> None:
-    """One bit is wrong in the middle."""
-    middle = len(content) // 2
-    handler.whole(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    """One bit is wrong in the middle of what was asked for."""
+    begin, end = asked_for(handler, content)
+    middle = (begin + end) // 2
+    served(handler, content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])

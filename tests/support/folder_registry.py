@@ -176,10 +176,10 @@ class FolderRegistry:
         """A patch beside those that are there already; `content` in place of the right one."""
         patch = deltas.make_patch(old or b"", new) if content is None else content
         path = self.folder / layout.patches_of(sha256(new))
-        known = deltas.decode_index(path.read_bytes(), sha256(new)) if path.exists() else []
+        known = deltas.decode_index(path.read_bytes(), sha256(new)).patches if path.exists() else ()
         source = None if old is None else sha256(old)
-        known.append(deltas.Patch(source, self.blob(patch), len(patch)))
-        self.put(layout.patches_of(sha256(new)), deltas.encode_index(sha256(new), known))
+        index = deltas.Index(patches=(*known, deltas.Patch(source, self.blob(patch), len(patch))))
+        self.put(layout.patches_of(sha256(new)), deltas.encode_index(sha256(new), index))
         return patch
 
     # -- assignments --------------------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Site:
     @classmethod
     def make(cls, tmp_path: Path, settings: Settings | None = None, clock: Clock | None = None) -> Site:
         clock, folder, offline = clock or Clock(), tmp_path / "registry", tmp_path / "offline"
-        Registry.init(folder, offline, PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
+        Registry.init(folder, offline, lambda _: PASSPHRASE, settings=settings, clock=clock, key_rounds=1000)
         return cls(folder, offline, clock, Registry.open(folder, clock=clock))
 
     def copy(self, to: Path) -> Site:
@@ -125,7 +125,7 @@ class Site:
 
     def add_model(self, model: str) -> Owner:
         owner = self.owners[model] = Owner(model)
-        self.registry.add_model(model, owner.keys, self.signer("targets"), by="ada")
+        self.registry.models.add(model, owner.keys, self.signer("targets"), by="ada")
         return owner
 
     def request(
@@ -149,20 +149,20 @@ class Site:
             if min_release is not None:
                 targets.unrecognized_fields["x-lineside"] = {"min_release": min_release}
 
-        metadata = self.owners[model].role(self.registry.role_metadata(model), self.clock(), change=change)
+        metadata = self.owners[model].role(self.registry.models.role_metadata(model), self.clock(), change=change)
         return PublishRequest(model, manifest, metadata, channel)
 
     def publish(
         self, model: str, version: str, release: int, files: dict[str, bytes], channel=None, **more
     ) -> Published:
-        return self.registry.publish(self.request(model, version, release, files, channel, **more), by="ada")
+        return self.registry.models.publish(self.request(model, version, release, files, channel, **more), by="ada")
 
     def yank(self, model: str, version: str) -> Yanked:
         def change(targets: Targets) -> None:
             del targets.targets[layout.manifest_target(model, version)]
 
-        metadata = self.owners[model].role(self.registry.role_metadata(model), self.clock(), change=change)
-        return self.registry.yank(model, version, metadata, by="ada")
+        metadata = self.owners[model].role(self.registry.models.role_metadata(model), self.clock(), change=change)
+        return self.registry.models.yank(model, version, metadata, by="ada")
 
 
 @dataclass

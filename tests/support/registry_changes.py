@@ -22,7 +22,7 @@ def prepare(site: Site) -> None:
     site.add_model("solar-cell")
     site.publish("solar-cell", "1.0.0", 1, {"model.tflite": _OLD[1:]}, "stable")
     site.publish("solar-cell", "1.1.0", 2, {"model.tflite": _OLD}, "stable")
-    site.registry.assign_device("press-07", {"solar-cell": "1.0.0"}, by="ada")
+    site.registry.assignments.assign_device("press-07", {"solar-cell": "1.0.0"}, by="ada")
 
 
 def _publish(site: Site) -> None:
@@ -35,34 +35,34 @@ def _yank(site: Site) -> None:
 
 def _owners(site: Site) -> None:
     new = Owner("solar-cell")
-    metadata = new.role(site.registry.role_metadata("solar-cell"), site.clock())
-    site.registry.change_owners("solar-cell", new.keys, site.signer("targets"), metadata=metadata, by="ada")
+    metadata = new.role(site.registry.models.role_metadata("solar-cell"), site.clock())
+    site.registry.models.change_owners("solar-cell", new.keys, site.signer("targets"), metadata=metadata, by="ada")
 
 
 def _root(site: Site) -> None:
     new = CryptoSigner.generate_ed25519()
-    site.registry.rotate_root(site.roots, add=[new], remove=[site.signer("root-3").public_key.keyid], by="ada")
+    site.registry.keys.rotate_root(site.roots, add=[new], remove=[site.signer("root-3").public_key.keyid], by="ada")
 
 
 def _targets(site: Site) -> None:
-    site.registry.rotate_targets(site.roots, CryptoSigner.generate_ed25519(), old=site.signer("targets"), by="ada")
+    site.registry.keys.rotate_targets(site.roots, CryptoSigner.generate_ed25519(), old=site.signer("targets"), by="ada")
 
 
 def _assignment(site: Site) -> None:
-    site.registry.rotate_online("assignment", targets_signer=site.signer("targets"), by="ada")
+    site.registry.keys.rotate_online("assignment", targets_signer=site.signer("targets"), by="ada")
 
 
 CHANGES: dict[str, Callable[[Site], object]] = {
     "publish": _publish,
     "yank": _yank,
-    "assign": lambda site: site.registry.set_channel("stable", {"solar-cell": "1.0.0"}, by="ada"),
+    "assign": lambda site: site.registry.assignments.set_channel("stable", {"solar-cell": "1.0.0"}, by="ada"),
     "change owners": _owners,
     "rotate root": _root,
     "rotate targets": _targets,
-    "rotate snapshot": lambda site: site.registry.rotate_online("snapshot", root_signers=site.roots, by="ada"),
-    "rotate timestamp": lambda site: site.registry.rotate_online("timestamp", root_signers=site.roots, by="ada"),
+    "rotate snapshot": lambda site: site.registry.keys.rotate_online("snapshot", root_signers=site.roots, by="ada"),
+    "rotate timestamp": lambda site: site.registry.keys.rotate_online("timestamp", root_signers=site.roots, by="ada"),
     "rotate assignment": _assignment,
-    "refresh": lambda site: site.registry.refresh(force=True),
+    "refresh": lambda site: site.registry.keys.refresh(force=True),
 }
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from cloud_sync.registry.facets.models import Models
 from cloud_sync.registry.registry import Registry
 from cloud_sync.registry.server.serving import Place, serve
 
@@ -14,7 +15,7 @@ from cloud_sync.registry.server.serving import Place, serve
 def main() -> None:
     folder, at = Path(sys.argv[1]), int(sys.argv[2])
     state = {"count": -1}
-    fsync, publish = os.fsync, Registry.publish
+    fsync, publish = os.fsync, Models.publish
 
     def counted_fsync(descriptor):
         if state["count"] >= 0:
@@ -27,7 +28,7 @@ def main() -> None:
         state["count"] = 0
         return publish(self, request, by=by)
 
-    os.fsync, Registry.publish = counted_fsync, watched_publish
+    os.fsync, Models.publish = counted_fsync, watched_publish
     with Registry.open(folder) as registry:
         serve(registry, Place(port=0), lambda address: print(address, flush=True))
 

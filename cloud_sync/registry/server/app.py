@@ -131,7 +131,7 @@ class _Api:
             raise faults.TokenMissing("the call needs a token", hint="Authorization: Bearer …")
         asker = _asker(request)
         self._by_failures.check(asker)
-        who = await self._in_thread(self._quick, self._registry.authenticate, secret.strip())
+        who = await self._in_thread(self._quick, self._registry.tokens.authenticate, secret.strip())
         if who is None:
             self._by_failures.take(asker)
             raise faults.TokenInvalid(

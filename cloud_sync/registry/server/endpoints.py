@@ -59,7 +59,7 @@ def _publish(call: Call) -> m.Published:
     """Make a version visible, and give it to a channel: at once, or not at all. Its files are uploaded before."""
     body = call.body
     request = PublishRequest(call.path["model"], body.manifest.encode(), body.metadata.encode(), body.channel)
-    done = call.registry.publish(request, by=call.by)
+    done = call.registry.models.publish(request, by=call.by)
     return m.Published(
         version=_version_of(done.version),
         channel=done.channel,
@@ -70,39 +70,41 @@ def _publish(call: Call) -> m.Published:
 
 def _yank(call: Call) -> m.Yanked:
     """Take a version back; what names it returns to the one before."""
-    done = call.registry.yank(call.path["model"], call.path["version"], call.body.metadata.encode(), by=call.by)
+    done = call.registry.models.yank(call.path["model"], call.path["version"], call.body.metadata.encode(), by=call.by)
     return m.Yanked(model=done.model, version=done.version, returned=dict(done.returned))
 
 
 def _renew(call: Call) -> m.Model:
     """Take the metadata of a model with the same versions: a later expiry, or another `min_release`."""
-    call.registry.renew_role(call.path["model"], call.body.metadata.encode(), by=call.by)
+    call.registry.models.renew_role(call.path["model"], call.body.metadata.encode(), by=call.by)
     return _model(call)
 
 
 def _models(call: Call) -> m.Models:
     """All models with their versions."""
-    return m.Models(models=[_model_of(each) for each in call.registry.models()])
+    return m.Models(models=[_model_of(each) for each in call.registry.models.all()])
 
 
 def _model(call: Call) -> m.Model:
     """One model with its versions."""
-    return _model_of(call.registry.model(call.path["model"]))
+    return _model_of(call.registry.models.one(call.path["model"]))
 
 
 def _version(call: Call) -> m.Version:
     """One version, yanked ones too."""
-    return _version_of(call.registry.version(call.path["model"], call.path["version"]))
+    return _version_of(call.registry.models.version(call.path["model"], call.path["version"]))
 
 
 def _history(call: Call) -> m.Changes:
     """What the log says of a model."""
-    return m.Changes(changes=[_change_of(each) for each in call.registry.history(call.path["model"])])
+    return m.Changes(changes=[_change_of(each) for each in call.registry.models.history(call.path["model"])])
 
 
 def _diff(call: Call) -> m.Diff:
     """Files in which two versions differ."""
-    return m.Diff.model_validate(asdict(call.registry.diff(call.path["model"], call.query.before, call.query.after)))
+    return m.Diff.model_validate(
+        asdict(call.registry.models.diff(call.path["model"], call.query.before, call.query.after))
+    )
 
 
 # -- what should run where --------------------------------------------------------------------------------------------------------
@@ -112,13 +114,13 @@ def _channels(call: Call) -> m.Subjects:
     """All channels."""
     prefix = layout.channel_subject("")
     return m.Subjects(
-        subjects=[_subject_of(each) for each in call.registry.subjects() if each.subject.startswith(prefix)]
+        subjects=[_subject_of(each) for each in call.registry.assignments.all() if each.subject.startswith(prefix)]
     )
 
 
 def _channel(call: Call) -> m.Subject:
     """What a channel names."""
-    return _subject_of(call.registry.subject(layout.channel_subject(call.path["channel"])))
+    return _subject_of(call.registry.assignments.one(layout.channel_subject(call.path["channel"])))
 
 
 def _set_channel(call: Call) -> m.Subject:
@@ -128,12 +130,12 @@ def _set_channel(call: Call) -> m.Subject:
 
 def _assignments(call: Call) -> m.Subjects:
     """The assignments of all channels and devices."""
-    return m.Subjects(subjects=[_subject_of(each) for each in call.registry.subjects()])
+    return m.Subjects(subjects=[_subject_of(each) for each in call.registry.assignments.all()])
 
 
 def _assignment(call: Call) -> m.Subject:
     """One assignment: `channel:<name>` or `device:<id>`."""
-    return _subject_of(call.registry.subject(call.path["subject"]))
+    return _subject_of(call.registry.assignments.one(call.path["subject"]))
 
 
 def _assign(call: Call) -> m.Subject:
@@ -149,7 +151,7 @@ def _assigned(call: Call, subject: str) -> m.Subject:
         if foreign or call.body.replace or not subject.startswith(layout.channel_subject("")):
             what = f"models of others ({foreign[0]})" if foreign else "whole channels, or single devices"
             raise NotAllowed(f"the {who.role} {who.name} may not assign {what}", hint="ask an admin")
-    return _subject_of(call.registry.assign(subject, models, replace=call.body.replace, by=call.by))
+    return _subject_of(call.registry.assignments.assign(subject, models, replace=call.body.replace, by=call.by))
 
 
 # -- devices ----------------------------------------------------------------------------------------------------------------------
@@ -158,52 +160,54 @@ def _assigned(call: Call, subject: str) -> m.Subject:
 def _devices(call: Call) -> m.Devices:
     """All devices, and who waits to become one."""
     registry = call.registry
-    waiting = [_candidate_of(each) for each in registry.waiting()]
-    return m.Devices(devices=[_device_of(each) for each in registry.devices()], waiting=waiting)
+    waiting = [_candidate_of(each) for each in registry.devices.waiting()]
+    return m.Devices(devices=[_device_of(each) for each in registry.devices.all()], waiting=waiting)
 
 
 def _device(call: Call) -> m.Device:
     """One device, with what its last reports said of what happened."""
-    return _device_of(call.registry.device(call.path["device"]))
+    return _device_of(call.registry.devices.one(call.path["device"]))
 
 
 def _approve(call: Call) -> m.Device:
     """Admit who waits; a key that the device had before is replaced."""
-    return _device_of(call.registry.approve(call.path["device"], keyid=call.body.keyid, by=call.by))
+    return _device_of(call.registry.devices.approve(call.path["device"], keyid=call.body.keyid, by=call.by))
 
 
 def _reject(call: Call) -> m.Rejected:
     """Send who waits away."""
-    count = call.registry.reject(call.path["device"], keyid=call.body.keyid, by=call.by)
+    count = call.registry.devices.reject(call.path["device"], keyid=call.body.keyid, by=call.by)
     return m.Rejected(device=call.path["device"], rejected=count)
 
 
 def _revoke_device(call: Call) -> m.DeviceRevoked:
     """Take no reports of a device any more."""
-    call.registry.revoke_device(call.path["device"], by=call.by)
+    call.registry.devices.revoke(call.path["device"], by=call.by)
     return m.DeviceRevoked(device=call.path["device"])
 
 
 def _enrolment_token(call: Call) -> m.Secret:
     """A secret that admits one device once."""
     valid_for = timedelta(seconds=call.body.valid_for_s)
-    return m.Secret(token=call.registry.create_enrolment_token(call.body.device, valid_for=valid_for, by=call.by))
+    return m.Secret(
+        token=call.registry.devices.create_enrolment_token(call.body.device, valid_for=valid_for, by=call.by)
+    )
 
 
 def _nonce(call: Call) -> m.Nonce:
     """A number for one request for enrolment, within five minutes."""
-    return m.Nonce(nonce=call.registry.nonce())
+    return m.Nonce(nonce=call.registry.devices.nonce())
 
 
 def _enrol(call: Call) -> m.Enrolled:
     """Ask to be a device: `lineside.enrol/1` in an envelope that is sealed with the device's own key."""
-    done = call.registry.enrol(call.body)
+    done = call.registry.devices.enrol(call.body)
     return m.Enrolled(device=done.device, keyid=done.keyid, state=done.state)
 
 
 def _report(call: Call) -> m.ReportTaken:
     """Say what runs and what happened: `lineside.report/1` in an envelope that is sealed with the device's key."""
-    return m.ReportTaken(device=call.registry.report(call.body))
+    return m.ReportTaken(device=call.registry.devices.report(call.body))
 
 
 # -- tokens, log, time ------------------------------------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ def _tokens(call: Call) -> m.Tokens:
                 expires=each.expires,
                 revoked_at=each.revoked_at,
             )
-            for each in call.registry.tokens()
+            for each in call.registry.tokens.all()
         ]
     )
 
@@ -231,26 +235,26 @@ def _create_token(call: Call) -> m.NewToken:
     """Make a token; its secret is in this answer only."""
     body = call.body
     valid_for = timedelta(seconds=body.valid_for_s) if body.valid_for_s else None
-    who, secret = call.registry.create_token(body.name, body.role, models=body.models, valid_for=valid_for, by=call.by)
+    who, secret = call.registry.tokens.create(body.name, body.role, models=body.models, valid_for=valid_for, by=call.by)
     return m.NewToken(id=who.id, name=who.name, role=who.role, models=list(who.models), token=secret)
 
 
 def _revoke_token(call: Call) -> m.TokenRevoked:
     """End a token."""
-    call.registry.revoke_token(call.path["token"], by=call.by)
+    call.registry.tokens.revoke(call.path["token"], by=call.by)
     return m.TokenRevoked(id=call.path["token"])
 
 
 def _log(call: Call) -> m.Changes:
     """Who changed what, and when."""
     query = call.query
-    lines = call.registry.log(after=query.after, limit=query.limit, subject=query.subject)
+    lines = call.registry.log.read(after=query.after, limit=query.limit, subject=query.subject)
     return m.Changes(changes=[_change_of(each) for each in lines])
 
 
 def _expiries(call: Call) -> m.Expiries:
     """How long what is signed still holds."""
-    return m.Expiries(roles=[m.Expiry.model_validate(asdict(each)) for each in call.registry.expiries()])
+    return m.Expiries(roles=[m.Expiry.model_validate(asdict(each)) for each in call.registry.keys.expiries()])
 
 
 # -- from the registry's values ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ async def keep_signed(registry: Registry) -> None:
     fault = ""
     while True:
         try:
-            done = await anyio.to_thread.run_sync(registry.refresh)
+            done = await anyio.to_thread.run_sync(registry.keys.refresh)
         except (CloudSyncError, OSError, ValueError) as error:
             if str(error) != fault:
                 fault = str(error)

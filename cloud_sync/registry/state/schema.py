@@ -6,17 +6,39 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData
 
 VERSION = 1
 
+
+def _name(of: str) -> Column[str]:
+    """A part of the key: a name, or the sha256 of a secret."""
+    return Column(of, String(64), primary_key=True)
+
+
+def _sha256(of: str) -> Column[str]:
+    return Column(of, String(64), nullable=False)
+
+
+def _text(of: str) -> Column[str]:
+    return Column(of, Text, nullable=False)
+
+
+def _time(of: str, *, nullable: bool = False) -> Column[str]:
+    return Column(of, String(32), nullable=nullable)
+
+
+def _content() -> Column[bytes]:
+    return Column("content", LargeBinary, nullable=False)
+
+
 tables = MetaData()
 
-about = Table("about", tables, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
+about = Table("about", tables, _name("name"), _text("value"))
 
 role_metadata = Table(
     "role_metadata",
     tables,
     Column("role", String(128), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("expires", String(32), nullable=False),
+    _content(),
+    _time("expires"),
 )
 """Every metadata file that was ever signed; the highest version is the current one."""
 
@@ -24,8 +46,8 @@ target_files = Table(
     "target_files",
     tables,
     Column("path", String(300), primary_key=True),
-    Column("sha256", String(64), primary_key=True),
-    Column("content", LargeBinary, nullable=False),
+    _name("sha256"),
+    _content(),
 )
 
 pending_files = Table(
@@ -33,34 +55,32 @@ pending_files = Table(
     tables,
     Column("number", Integer, primary_key=True),
     Column("path", String(400), nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    _content(),
 )
 """What a committed change still has to write, in this order."""
 
 online_keys = Table(
     "online_keys",
     tables,
-    Column("role", String(64), primary_key=True),
+    _name("role"),
     Column("keyid", String(128), nullable=False),
-    Column("uri", Text, nullable=False),
-    Column("public", Text, nullable=False),
+    _text("uri"),
+    _text("public"),
 )
 
-models = Table(
-    "models", tables, Column("name", String(64), primary_key=True), Column("added_at", String(32), nullable=False)
-)
+models = Table("models", tables, _name("name"), _time("added_at"))
 
 versions = Table(
     "versions",
     tables,
     Column("model", String(64), ForeignKey("models.name"), primary_key=True),
-    Column("version", String(64), primary_key=True),
+    _name("version"),
     Column("release", Integer, nullable=False),
-    Column("digest", String(64), nullable=False),
+    _sha256("digest"),
     Column("size_bytes", Integer, nullable=False),
-    Column("hardware", Text, nullable=False),
-    Column("published_at", String(32), nullable=False),
-    Column("published_by", Text, nullable=False),
+    _text("hardware"),
+    _time("published_at"),
+    _text("published_by"),
     Column("state", String(16), nullable=False),
     UniqueConstraint("model", "release"),
 )
@@ -70,8 +90,8 @@ subjects = Table(
     tables,
     Column("subject", String(80), primary_key=True),
     Column("counter", Integer, nullable=False),
-    Column("issued_at", String(32), nullable=False),
-    Column("expires", String(32), nullable=False),
+    _time("issued_at"),
+    _time("expires"),
 )
 
 wanted = Table(
@@ -87,16 +107,16 @@ wanted = Table(
 devices = Table(
     "devices",
     tables,
-    Column("device", String(64), primary_key=True),
+    _name("device"),
     Column("keyid", String(128), nullable=False),
-    Column("public", Text, nullable=False),
+    _text("public"),
     Column("state", String(16), nullable=False),
-    Column("admitted_at", String(32), nullable=False),
-    Column("admitted_by", Text, nullable=False),
-    Column("profile", Text, nullable=False),
-    Column("agent_version", Text, nullable=False),
+    _time("admitted_at"),
+    _text("admitted_by"),
+    _text("profile"),
+    _text("agent_version"),
     Column("number", Integer, nullable=False),
-    Column("reported_at", String(32)),
+    _time("reported_at", nullable=True),
     Column("error", Text),
 )
 
@@ -104,9 +124,9 @@ runs = Table(
     "runs",
     tables,
     Column("device", String(64), ForeignKey("devices.device"), primary_key=True),
-    Column("model", String(64), primary_key=True),
+    _name("model"),
     Column("version", String(64)),
-    Column("detail", Text, nullable=False),
+    _text("detail"),
     Index("runs_of_model", "model", "version"),
 )
 
@@ -116,58 +136,56 @@ events = Table(
     Column("device", String(64), ForeignKey("devices.device"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("detail", Text, nullable=False),
+    _text("detail"),
 )
 
 candidates = Table(
     "candidates",
     tables,
-    Column("device", String(64), primary_key=True),
+    _name("device"),
     Column("keyid", String(128), primary_key=True),
-    Column("public", Text, nullable=False),
-    Column("asked_at", String(32), nullable=False),
-    Column("profile", Text, nullable=False),
-    Column("agent_version", Text, nullable=False),
+    _text("public"),
+    _time("asked_at"),
+    _text("profile"),
+    _text("agent_version"),
 )
 
 enrolment_tokens = Table(
     "enrolment_tokens",
     tables,
-    Column("hash", String(64), primary_key=True),
+    _name("hash"),
     Column("device", String(64), nullable=False),
-    Column("expires", String(32), nullable=False),
-    Column("created_by", Text, nullable=False),
+    _time("expires"),
+    _text("created_by"),
 )
 """Only unused ones; only their sha256."""
 
-nonces = Table(
-    "nonces", tables, Column("hash", String(64), primary_key=True), Column("expires", String(32), nullable=False)
-)
+nonces = Table("nonces", tables, _name("hash"), _time("expires"))
 
 api_tokens = Table(
     "api_tokens",
     tables,
     Column("id", String(32), primary_key=True),
-    Column("hash", String(64), nullable=False),
-    Column("name", Text, nullable=False),
+    _sha256("hash"),
+    _text("name"),
     Column("role", String(16), nullable=False),
-    Column("models", Text, nullable=False),
-    Column("created_at", String(32), nullable=False),
-    Column("expires", String(32)),
-    Column("revoked_at", String(32)),
+    _text("models"),
+    _time("created_at"),
+    _time("expires", nullable=True),
+    _time("revoked_at", nullable=True),
 )
 
 changes = Table(
     "changes",
     tables,
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("at", String(32), nullable=False),
-    Column("who", Text, nullable=False),
+    _time("at"),
+    _text("who"),
     Column("what", String(64), nullable=False),
     Column("subject", String(100), nullable=False, index=True),
-    Column("detail", Text, nullable=False),
-    Column("previous", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    _text("detail"),
+    _sha256("previous"),
+    _sha256("hash"),
 )
 
 FOR_SQLITE = tuple(

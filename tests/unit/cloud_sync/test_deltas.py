@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_sync import deltas
-from cloud_sync.deltas import Patch
+from cloud_sync.deltas import Index, Patch
 from cloud_sync.errors import MetadataInvalid, PatchBomb, PatchDiffers
 
 
@@ -112,8 +113,16 @@ def test_what_makes_something_else_is_refused(tmp_path, spoil):
 
 def test_the_list_of_patches_comes_back_smallest_first():
     """A device takes the first that it has the source of."""
-    patches = [Patch(None, "a" * 64, 900), Patch("b" * 64, "c" * 64, 80)]
-    assert deltas.decode_index(deltas.encode_index("d" * 64, patches), "d" * 64) == patches[::-1]
+    patches = (Patch("b" * 64, "c" * 64, 80), Patch(None, "a" * 64, 9000, ("1" * 64, "2" * 64, "3" * 64)))
+    index = Index(("e" * 64,), patches)
+    assert deltas.decode_index(deltas.encode_index("d" * 64, Index(index.pieces, patches[::-1])), "d" * 64) == index
+
+
+def test_a_list_of_an_earlier_registry_says_nothing_of_pieces():
+    """It is read all the same."""
+    row = {"from": None, "sha256": "a" * 64, "length": 9}
+    content = {"schema": deltas.SCHEMA, "to": "d" * 64, "patches": [row]}
+    assert deltas.decode_index(json.dumps(content).encode(), "d" * 64) == Index((), (Patch(None, "a" * 64, 9),))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +130,8 @@ def test_the_list_of_patches_comes_back_smallest_first():
     [
         b"[" * 100_000,
         b"{}",
-        deltas.encode_index("e" * 64, []),
+        deltas.encode_index("e" * 64, Index()),
+        deltas.encode_index("d" * 64, Index(("../x",))),
         b'{"schema": "lineside.deltas/1", "to": "%s", "patches": [{"from": "../x", "sha256": "a", "length": 1}]}'
         % (b"d" * 64),
         b" " * (deltas.MAX_INDEX_BYTES + 1),

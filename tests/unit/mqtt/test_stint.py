@@ -11,7 +11,7 @@ from deadlines import LONG_S
 from publishing import TOPICS, send, status
 
 from agent.core.supervision import Plan, Supervised
-from agent.mqtt import courier
+from agent.mqtt import wire
 from agent.mqtt.publisher import Publisher
 from agent.mqtt.settings import MqttSettings
 from agent.mqtt.stint import GivenUp, Stint
@@ -83,15 +83,15 @@ def test_who_comes_round_in_time_is_not_given_up(hang):
 def test_a_publisher_whose_name_server_hangs_delivers_with_a_fresh_thread(monkeypatch):
     """What was made meanwhile arrives; the thread that hangs is counted, and says nothing when it wakes."""
     hung, release = threading.Event(), threading.Event()
-    real = courier.Wire.open
+    real = wire.Wire.open
 
-    def open_(wire):
+    def open_(opened):
         if not hung.is_set():
             hung.set()
             assert release.wait(LONG_S)
-        real(wire)
+        real(opened)
 
-    monkeypatch.setattr(courier.Wire, "open", open_)
+    monkeypatch.setattr(wire.Wire, "open", open_)
     with Mosquitto() as broker, Subscriber(broker.port) as subscriber:
         publisher = Publisher(
             MqttSettings(url=broker.url), TOPICS, device="press-07", session="session-1", agent_version="1.0"

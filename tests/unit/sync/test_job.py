@@ -11,7 +11,7 @@ import pytest
 
 from agent.life.events import Event
 from agent.sync.job import SyncJob
-from agent.sync.outcome import Fault, Outcome, failed
+from agent.sync.outcome import Fault, Outcome, enrolment_exit_code, failed, outcome_of
 from agent.sync.settings import SyncSettings
 from agent.sync.status import Failures, degraded_by, words
 
@@ -179,3 +179,31 @@ def test_the_status_is_said_in_words(started):
     assert "there is no assignment  [not-found]" in said
     assert "next: ask for one" in said
     assert "in the window 02:00-05:00" in said
+
+
+def test_a_place_without_anybody_who_takes_reports_is_told_plainly():
+    """A state of its own, with the status, and no fault."""
+    outcome = outcome_of({"state": "current", "no_reports": "files.example takes nothing at api: it answers 405"})
+    line = Line(outcome)
+    line.job.once()
+    said = words(line.job.status())
+    assert "reports   none: files.example takes nothing at api: it answers 405" in said
+    assert not any("not taken" in line for line in said)
+    assert line.degraded == [None]
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"enrolment": "admitted"}, 0),
+        ({"enrolment": "waiting"}, 0),
+        ({"enrolment": "admitted", "error": {"code": "registry-unreachable"}}, 0),
+        ({"report_error": {"code": "refused"}}, 1),
+        ({"report_error": {"code": "registry-unreachable"}}, 4),
+        ({"no_reports": "plain files"}, 4),
+        ({"error": {"code": "metadata-expired"}}, 5),
+    ],
+)
+def test_who_introduces_a_device_hears_whether_it_is_known(told, code):
+    """As an exit code: 0 admitted or waiting, 1 refused, 4 nobody is there, 5 not trusted."""
+    assert enrolment_exit_code(outcome_of({"state": "current"} | told).as_dict()) == code

@@ -229,7 +229,8 @@ def test_plain_files_take_no_reports_and_that_is_no_fault(device):
     """A bucket, or a mirror."""
 
     def nobody(*_: object) -> bytes:
-        raise NotFound("404")
+        raise NotFound("it takes nothing")
 
     device.desk.post = nobody
-    assert device.sync().report_error is None
+    outcome = device.sync()
+    assert (outcome.state, outcome.report_error, outcome.no_reports) == ("staged", None, "it takes nothing")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from file_server import status
 from folder_registry import DAY, NOW, FolderRegistry, sha256
+from hostile_mirror import HostileMirror
 from syncing import Device
 
 from cloud_sync import layout
 from cloud_sync.device.journal import Journal
-from cloud_sync.wire import FolderWire
+from cloud_sync.wire import FolderWire, HttpWire
 
 RANDOM = random.Random(1)
 OLD = RANDOM.randbytes(200_000)
@@ -42,9 +44,9 @@ class Counting(FolderWire):
         super().__init__(folder)
         self.read_paths, self.downloads = [], []
 
-    def read(self, path, max_bytes):
+    def read(self, path, max_bytes, **how):
         self.read_paths.append(path)
-        return super().read(path, max_bytes)
+        return super().read(path, max_bytes, **how)
 
     def download(self, path, into, **how):
         self.downloads.append(path)
@@ -297,3 +299,45 @@ def test_making_room_for_one_model_costs_none_that_was_just_fetched(device, regi
     answers = iter([True, False, True])
     monkeypatch.setattr(device.store, "has_room", lambda *_: next(answers))
     assert device.sync().staged == {"parts": "1", "cells": "1"}
+
+
+def test_a_poll_that_finds_nothing_new_brings_neither_the_timestamp_nor_assignments(device, registry):
+    """The device asks by what it has; the rules judge that again."""
+    with HostileMirror(registry.folder) as mirror, HttpWire(mirror.url) as wire:
+        device.sync(wire)
+        device.adopt()
+        mirror.sent.clear()
+        assert device.sync(wire).state == "current"
+        asked = {"metadata/timestamp.json", "assignments/channel:stable.json"}
+        assert asked <= set(mirror.paths())
+        assert not any(mirror.sent[path] for path in asked)
+        registry.assign("channel:stable", {"parts": "1"})
+        registry.write()
+        device.sync(wire)
+        assert all(mirror.sent[path] for path in asked)
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [("metadata/timestamp.json", "metadata-expired"), ("assignments/channel:stable.json", "assignment-expired")],
+)
+def test_who_says_for_ever_that_nothing_is_new_is_not_believed_beyond_its_expiry(device, registry, what, code):
+    """A freeze, by an answer without content."""
+    with HostileMirror(registry.folder) as mirror, HttpWire(mirror.url) as wire:
+        device.sync(wire)
+        device.adopt()
+        mirror.always[what] = status(304)
+        assert device.sync(wire).error is None
+        registry.timestamp_expires += 7 * DAY
+        registry.write()
+        device.now += 8 * DAY
+        outcome = device.sync(wire)
+        assert (outcome.state, outcome.error["code"]) == ("failed", code)
+
+
+def test_what_rotted_here_is_not_taken_for_what_is_there(device, registry):
+    """It is asked about as it is, so all of it comes."""
+    with HostileMirror(registry.folder) as mirror, HttpWire(mirror.url) as wire:
+        device.sync(wire)
+        (device.folder / "trust" / "timestamp.json").write_bytes(b"{}")
+        assert device.sync(wire).error is None

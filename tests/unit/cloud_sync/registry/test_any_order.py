@@ -55,7 +55,7 @@ class _Operator:
     def _add(self) -> None:
         name = f"m{len(self.books.versions)}"
         owner = self.site.owners[name] = Owner(name)
-        self.site.registry.add_model(name, owner.keys, self.targets, by="op")
+        self.site.registry.models.add(name, owner.keys, self.targets, by="op")
         self.books.versions[name] = {}
 
     def _publish(self) -> None:
@@ -84,7 +84,7 @@ class _Operator:
         if (pair := self._pick()) is None:
             return
         subject = self.chance.choice(["channel:stable", "device:press-07"])
-        self.site.registry.assign(subject, dict([pair]), by="op")
+        self.site.registry.assignments.assign(subject, dict([pair]), by="op")
         self.books.wanted.setdefault(subject, {})[pair[0]] = pair[1]
 
     def _rotate(self) -> None:
@@ -94,25 +94,25 @@ class _Operator:
         )
         if role == "root":
             new, old = CryptoSigner.generate_ed25519(), self.roots[0]
-            registry.rotate_root(self.roots, add=[new], remove=[old.public_key.keyid], by="op")
+            registry.keys.rotate_root(self.roots, add=[new], remove=[old.public_key.keyid], by="op")
             self.roots = [*self.roots[1:], new]
         elif role == "targets":
             new = CryptoSigner.generate_ed25519()
-            registry.rotate_targets(self.roots[:2], new, old=self.chance.choice([None, self.targets]), by="op")
+            registry.keys.rotate_targets(self.roots[:2], new, old=self.chance.choice([None, self.targets]), by="op")
             self.targets = new
         else:
-            registry.rotate_online(role, root_signers=self.roots[1:], targets_signer=self.targets, by="op")
+            registry.keys.rotate_online(role, root_signers=self.roots[1:], targets_signer=self.targets, by="op")
 
     def _owners(self) -> None:
         name = self.chance.choice(sorted(self.books.versions))
-        new, current = Owner(name), self.site.registry.role_metadata(name)
+        new, current = Owner(name), self.site.registry.models.role_metadata(name)
         metadata = new.role(current, self.site.clock()) if current else None
-        self.site.registry.change_owners(name, new.keys, self.targets, metadata=metadata, by="op")
+        self.site.registry.models.change_owners(name, new.keys, self.targets, metadata=metadata, by="op")
         self.site.owners[name] = new
 
     def _wait(self) -> None:
         self.site.clock.forward(hours=self.chance.choice([1, 20, 40, 200]))
-        self.site.registry.refresh()
+        self.site.registry.keys.refresh()
 
     def _wrong(self) -> None:
         """What is refused changes nothing."""
@@ -120,9 +120,9 @@ class _Operator:
         release = len(self.books.versions[model]) + 1
         request = self.site.request(model, "9.9.9", release, {"x": b"x"}, min_release=release + 1)
         with pytest.raises(CloudSyncError):
-            self.site.registry.publish(request, by="op")
+            self.site.registry.models.publish(request, by="op")
         with pytest.raises(CloudSyncError):
-            self.site.registry.rotate_online("snapshot", root_signers=self.roots[:1], by="op")
+            self.site.registry.keys.rotate_online("snapshot", root_signers=self.roots[:1], by="op")
 
     def _reopen(self) -> None:
         self.site.registry.close()
@@ -141,12 +141,12 @@ def test_a_client_accepts_what_a_registry_says_after_anything(site, tmp_path, ch
                 _compare(operator, tmp_path / name, done)
     for name in ("steady", "rare", "new"):
         _compare(operator, tmp_path / name, done)
-    assert site.registry.verify_log() > len(operator.books.versions)
+    assert site.registry.log.verify() > len(operator.books.versions)
 
 
 def _compare(operator, folder, done) -> None:
     site, books = operator.site, operator.books
-    site.registry.refresh()
+    site.registry.keys.refresh()
     trusted = client(site, folder)
     expected = {
         model: {version for version in found if (model, version) not in books.yanked}
@@ -179,7 +179,7 @@ def test_two_publishers_at_once_never_mix(site, tmp_path):
         def publish(registry, request, start=start):
             start.wait(timeout=30)
             try:
-                registry.publish(request, by="ada")
+                registry.models.publish(request, by="ada")
                 outcomes.append("published")
             except (Conflict, AlreadyThere):
                 outcomes.append("told")
@@ -194,7 +194,7 @@ def test_two_publishers_at_once_never_mix(site, tmp_path):
             thread.join(timeout=60)
     assert sorted(outcomes) == ["published"] * 3 + ["told"] * 3
     assert len(seen(client(site, tmp_path / "client"), ["press"])["press"]) == 3
-    assert site.registry.verify_log() == other.verify_log()
+    assert site.registry.log.verify() == other.log.verify()
     other.close()
 
 
@@ -202,6 +202,8 @@ def test_reports_come_in_while_a_version_is_published(site):
     """They wait for no signature."""
     site.add_model("press")
     device = Device("press-07")
-    site.registry.enrol(device.request(site.registry.nonce(), site.registry.create_enrolment_token("press-07", by="a")))
-    with site.registry._turn.taken():
-        assert site.registry.report(device.report({"press": "1.0.0"})) == "press-07"
+    site.registry.devices.enrol(
+        device.request(site.registry.devices.nonce(), site.registry.devices.create_enrolment_token("press-07", by="a"))
+    )
+    with site.registry._changing.turn.taken():
+        assert site.registry.devices.report(device.report({"press": "1.0.0"})) == "press-07"

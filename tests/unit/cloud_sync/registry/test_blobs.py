@@ -91,5 +91,5 @@ def test_uploads_that_nobody_goes_on_with_are_removed(site):
         blobs.append(sha256, 0, [b"x"])
     os.utime(site.folder / "uploads" / f"{old}.partial", (0, 0))
     os.utime(blobs.path(whole), (0, 0))
-    site.registry.refresh()
+    site.registry.keys.refresh()
     assert (blobs.offset(old), blobs.offset(young), blobs.has(whole)) == (0, 1, True)

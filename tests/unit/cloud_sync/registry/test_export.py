@@ -17,7 +17,7 @@ def test_a_device_takes_what_it_is_assigned_from_a_stick(solar, tmp_path):
     solar.add_model("bearing")
     solar.publish("bearing", "1.0.0", 1, {"model.tflite": b"bearing"}, "stable")
     solar.publish("solar-cell", "1.1.0", 2, FILES)
-    solar.registry.assign_device("press-07", {"solar-cell": "1.1.0"}, by="ada")
+    solar.registry.assignments.assign_device("press-07", {"solar-cell": "1.1.0"}, by="ada")
     stick = tmp_path / "stick"
     assert solar.registry.export(["solar-cell"], stick, by="ada") == ["solar-cell 1.1.0", "solar-cell 1.0.0"]
     trusted = client(solar, tmp_path / "client", stick)
@@ -36,7 +36,7 @@ def test_only_what_is_assigned_goes_unless_all_is_asked_for(solar, tmp_path):
     assert solar.registry.export(["solar-cell"], stick, by="ada") == ["solar-cell 1.1.0"]
     client(solar, tmp_path / "client", stick)
     solar.publish("solar-cell", "1.2.0", 3, {"model.tflite": b"third"}, "stable")
-    solar.registry.rotate_online("timestamp", root_signers=solar.roots, by="ada")
+    solar.registry.keys.rotate_online("timestamp", root_signers=solar.roots, by="ada")
     assert len(solar.registry.export(["solar-cell"], stick, every_version=True, by="ada")) == 3
     trusted = client(solar, tmp_path / "client", stick)
     assert seen(trusted, ["solar-cell"])["solar-cell"].keys() == {"1.0.0", "1.1.0", "1.2.0"}

@@ -12,11 +12,12 @@ from cloud_sync.errors import Refused
 from cloud_sync.registry.errors import AlreadyThere, StateUnreadable
 from cloud_sync.registry.registry import Registry
 from cloud_sync.registry.settings import Settings
+from cloud_sync.signers import KeyUnusable, signer_from_uri
 
 
 def _init(tmp_path, **other):
     arguments = {"clock": Clock(), "key_rounds": 1000, **other}
-    return Registry.init(tmp_path / "registry", tmp_path / "offline", PASSPHRASE, **arguments)
+    return Registry.init(tmp_path / "registry", tmp_path / "offline", lambda _: PASSPHRASE, **arguments)
 
 
 def test_a_client_that_has_the_first_root_trusts_it(site, tmp_path):
@@ -70,7 +71,35 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
 def test_a_short_passphrase_is_refused(tmp_path):
     """Whoever finds the stick has time."""
     with pytest.raises(Refused, match="passphrase"):
-        Registry.init(tmp_path / "registry", tmp_path / "offline", "password")
+        Registry.init(tmp_path / "registry", tmp_path / "offline", lambda _: "password")
+
+
+def test_each_offline_key_may_have_a_passphrase_of_its_own(tmp_path):
+    """Three people in three places, who know nothing of each other's."""
+    asked: list[str] = []
+
+    def passphrase_of(name: str) -> str:
+        asked.append(name)
+        return f"only for {name} and its holder"
+
+    offline = tmp_path / "offline"
+    ceremony = Registry.init(tmp_path / "registry", offline, passphrase_of, clock=Clock(), key_rounds=1000)
+    assert asked == ["root-1.pem", "root-2.pem", "root-3.pem", "targets.pem"]
+    keyids = [*ceremony.root_keyids, ceremony.targets_keyid]
+    for name, keyid in zip(tuple(asked), keyids, strict=True):
+        key = signer_from_uri(f"encrypted:{offline / name}", passphrase_of)
+        assert key.public_key.keyid == keyid
+        assert f"{offline / name}  key id {keyid}" in ceremony.text
+        with pytest.raises(KeyUnusable):
+            signer_from_uri(f"encrypted:{offline / name}", lambda _: "only for somebody else")
+    assert "a passphrase of its own" in ceremony.text
+
+
+def test_the_first_passphrase_that_is_too_short_is_named(tmp_path):
+    """And nothing was made."""
+    with pytest.raises(Refused, match=r"root-3\.pem"):
+        Registry.init(tmp_path / "r", tmp_path / "o", lambda name: "short" if "3" in name else PASSPHRASE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_come_back_and_odd_ones_are_named(tmp_path):

@@ -20,7 +20,7 @@ def _weights(seed: int, tail: int = 0) -> bytes:
 def _index(site, content: bytes) -> dict:
     sha256 = hashlib.sha256(content).hexdigest()
     path = site.public / layout.patches_of(sha256)
-    patches = deltas.decode_index(path.read_bytes(), sha256) if path.exists() else []
+    patches = deltas.decode_index(path.read_bytes(), sha256).patches if path.exists() else ()
     return {patch.source: patch for patch in patches}
 
 
@@ -35,8 +35,10 @@ def test_a_device_on_an_old_version_gets_a_patch_to_the_new_one(site, tmp_path):
     for number, content in enumerate(contents[:3], 1):
         site.publish("press", f"1.{number}.0", number, {"model.tflite": content}, "stable")
     device = Device("press-07")
-    site.registry.enrol(device.request(site.registry.nonce(), site.registry.create_enrolment_token("press-07", by="a")))
-    site.registry.report(device.report({"press": "1.1.0", "other": "../../x"}))
+    site.registry.devices.enrol(
+        device.request(site.registry.devices.nonce(), site.registry.devices.create_enrolment_token("press-07", by="a"))
+    )
+    site.registry.devices.report(device.report({"press": "1.1.0", "other": "../../x"}))
     published = site.publish("press", "1.4.0", 4, {"model.tflite": contents[3]}, "stable")
     found = _index(site, contents[3])
     assert found.keys() == {_sha256(content) for content in contents[:3]}
@@ -51,8 +53,19 @@ def test_a_device_on_an_old_version_gets_a_patch_to_the_new_one(site, tmp_path):
         sha256=_sha256(contents[3]),
     )
     assert patch.length_bytes < 2500
-    (differs,) = site.registry.diff("press", "1.1.0", "1.4.0").files
+    (differs,) = site.registry.models.diff("press", "1.1.0", "1.4.0").files
     assert differs.patch_bytes == patch.length_bytes
+
+
+def test_a_file_without_patches_is_listed_with_its_pieces(site):
+    """Sixteenths, so that a bad line costs one of them; what is as small as one has none."""
+    site.add_model("press")
+    content, small = _weights(1), random.Random(2).randbytes(4096)
+    site.publish("press", "1.0.0", 1, {"model.tflite": content, "labels.txt": small}, "stable")
+    path = site.public / layout.patches_of(_sha256(content))
+    pieces = [_sha256(content[begin : begin + 4096]) for begin in range(0, 40_000, 4096)]
+    assert deltas.decode_index(path.read_bytes(), _sha256(content)) == deltas.Index(tuple(pieces))
+    assert not (site.public / layout.patches_of(_sha256(small))).exists()
 
 
 def test_a_model_that_was_trained_anew_gets_no_patch(site):
@@ -75,6 +88,6 @@ def test_a_refused_version_costs_no_patches(solar, monkeypatch):
     """Whoever cannot publish cannot keep the registry busy."""
     monkeypatch.setattr(deltas, "make_patch", lambda *_: 1 / 0)
     request = solar.request("solar-cell", "1.1.0", 2, {"model.tflite": _weights(1)})
-    solar.registry.publish(solar.request("solar-cell", "1.0.1", 2, {"labels.txt": b"x"}), by="ada")
+    solar.registry.models.publish(solar.request("solar-cell", "1.0.1", 2, {"labels.txt": b"x"}), by="ada")
     with pytest.raises(Conflict):
-        solar.registry.publish(request, by="ada")
+        solar.registry.models.publish(request, by="ada")

@@ -36,7 +36,7 @@ def test_the_next_version_is_seen_by_a_client_that_knows_the_first(solar, tmp_pa
     trusted = client(solar, tmp_path / "client")
     assert seen(trusted, ["solar-cell"])["solar-cell"]["1.1.0"] == published.version.digest
     assert accepted(solar, trusted, "channel:stable") == {"solar-cell": "1.1.0"}
-    assert solar.registry.version("solar-cell", "1.1.0").hardware == ("aarch64",)
+    assert solar.registry.models.version("solar-cell", "1.1.0").hardware == ("aarch64",)
 
 
 def test_a_model_without_a_version_disturbs_nobody(solar, tmp_path):
@@ -49,9 +49,9 @@ def test_the_second_of_two_publishers_is_told(solar):
     """Both built on the same state; the slower one must look again."""
     first = solar.request("solar-cell", "1.1.0", 2, FILES, "stable")
     second = solar.request("solar-cell", "1.1.1", 2, FILES, "stable")
-    solar.registry.publish(first, by="ada")
+    solar.registry.models.publish(first, by="ada")
     with pytest.raises(Conflict, match="3 would be the next"):
-        solar.registry.publish(second, by="bob")
+        solar.registry.models.publish(second, by="bob")
 
 
 def test_the_team_of_one_model_cannot_publish_another(solar):
@@ -61,13 +61,13 @@ def test_the_team_of_one_model_cannot_publish_another(solar):
     request = solar.request("solar-cell", "1.1.0", 2, FILES)
     solar.owners["solar-cell"] = own
     with pytest.raises(SignatureInvalid):
-        solar.registry.publish(request, by="mallory")
+        solar.registry.models.publish(request, by="mallory")
 
 
 def test_two_of_three_owners_must_sign(site, tmp_path):
     """One signature, or the same key twice, does not count as two."""
     keys = [CryptoSigner.generate_ed25519() for _ in range(3)]
-    site.registry.add_model("press", [k.public_key for k in keys], site.signer("targets"), threshold=2, by="ada")
+    site.registry.models.add("press", [k.public_key for k in keys], site.signer("targets"), threshold=2, by="ada")
     site.owners["press"] = Owner("press", [keys[0], keys[0]])
     with pytest.raises(SignatureInvalid):
         site.publish("press", "1.0.0", 1, FILES)
@@ -145,10 +145,10 @@ def test_metadata_that_says_something_else_is_refused(solar, change):
     manifest = manifest_of("solar-cell", "1.1.0", FILES)
     for data in FILES.values():
         solar.registry.blobs.put(data)
-    current = solar.registry.role_metadata("solar-cell")
+    current = solar.registry.models.role_metadata("solar-cell")
     metadata = solar.owners["solar-cell"].role(current, solar.clock(), change=lambda t: change(t, manifest))
     with pytest.raises(RoleRefused):
-        solar.registry.publish(PublishRequest("solar-cell", manifest, metadata, "stable"), by="ada")
+        solar.registry.models.publish(PublishRequest("solar-cell", manifest, metadata, "stable"), by="ada")
     assert _state(solar) == before
 
 
@@ -157,7 +157,7 @@ def test_metadata_that_expired_is_refused(solar):
     request = solar.request("solar-cell", "1.1.0", 2, FILES)
     solar.clock.forward(days=400)
     with pytest.raises(RoleRefused, match="past"):
-        solar.registry.publish(request, by="ada")
+        solar.registry.models.publish(request, by="ada")
 
 
 @pytest.mark.parametrize(
@@ -168,18 +168,18 @@ def test_what_is_no_metadata_is_refused(solar, metadata, fault):
     """Whatever the wire brings."""
     request = dataclasses.replace(solar.request("solar-cell", "1.1.0", 2, FILES), metadata=metadata)
     with pytest.raises(fault):
-        solar.registry.publish(request, by="ada")
+        solar.registry.models.publish(request, by="ada")
 
 
 def test_a_manifest_of_another_version_is_refused(solar):
     """What is signed as 1.1.0 says it is 1.2.0."""
     manifest = manifest_of("solar-cell", "1.2.0", FILES)
-    current = solar.registry.role_metadata("solar-cell")
+    current = solar.registry.models.role_metadata("solar-cell")
     metadata = solar.owners["solar-cell"].role(
         current, solar.clock(), change=lambda t: add_target(t, manifest, "solar-cell", "1.1.0", 2)
     )
     with pytest.raises(ManifestInvalid):
-        solar.registry.publish(PublishRequest("solar-cell", manifest, metadata), by="ada")
+        solar.registry.models.publish(PublishRequest("solar-cell", manifest, metadata), by="ada")
 
 
 def test_missing_files_are_named(solar):
@@ -188,11 +188,11 @@ def test_missing_files_are_named(solar):
     sha256 = solar.registry.blobs.put(FILES["model.tflite"])
     solar.registry.blobs.path(sha256).unlink()
     with pytest.raises(BlobsMissing) as caught:
-        solar.registry.publish(request, by="ada")
+        solar.registry.models.publish(request, by="ada")
     assert caught.value.missing == (sha256,)
     solar.registry.blobs.path(sha256).write_bytes(b"longer than it was")
     with pytest.raises(BlobDiffers):
-        solar.registry.publish(request, by="ada")
+        solar.registry.models.publish(request, by="ada")
 
 
 def test_a_version_is_never_reused(solar):
@@ -220,7 +220,7 @@ def test_a_yanked_version_is_no_target_and_its_channel_returns(solar, tmp_path):
 def test_a_channel_without_an_earlier_version_names_none(solar):
     """Nobody chooses one for it; and it does not return below `min_release`."""
     assert solar.yank("solar-cell", "1.0.0").returned == {"channel:stable": None}
-    assert solar.registry.subject("channel:stable").models == {}
+    assert solar.registry.assignments.one("channel:stable").models == {}
     solar.publish("solar-cell", "1.1.0", 2, FILES, "stable")
     solar.publish("solar-cell", "1.2.0", 3, FILES, "stable", min_release=3)
     assert solar.yank("solar-cell", "1.2.0").returned == {"channel:stable": None}
@@ -232,13 +232,13 @@ def test_assigning_takes_only_versions_that_may_run(solar):
     solar.publish("solar-cell", "1.1.0", 2, FILES)
     solar.publish("solar-cell", "1.2.0", 3, FILES, min_release=2)
     solar.yank("solar-cell", "1.2.0")
-    before = registry.subject("channel:stable")
+    before = registry.assignments.one("channel:stable")
     for version, fault in (("9.9.9", UnknownName), ("1.2.0", Refused), ("1.0.0", Refused)):
         with pytest.raises(fault):
-            registry.set_channel("canary", {"solar-cell": version}, by="ada")
+            registry.assignments.set_channel("canary", {"solar-cell": version}, by="ada")
     with pytest.raises(Refused, match="no subject"):
-        registry.assign("group:all", {"solar-cell": "1.1.0"}, by="ada")
-    assert registry.subjects() == [before]
+        registry.assignments.assign("group:all", {"solar-cell": "1.1.0"}, by="ada")
+    assert registry.assignments.all() == [before]
 
 
 def test_counters_rise_per_subject_and_only_with_a_change(solar):
@@ -246,46 +246,51 @@ def test_counters_rise_per_subject_and_only_with_a_change(solar):
     solar.publish("solar-cell", "1.1.0", 2, FILES)
     registry = solar.registry
     counters = [
-        registry.set_channel("stable", {"solar-cell": v}, by="ada").counter for v in ("1.1.0", "1.1.0", "1.0.0")
+        registry.assignments.set_channel("stable", {"solar-cell": v}, by="ada").counter
+        for v in ("1.1.0", "1.1.0", "1.0.0")
     ]
     assert counters == [2, 2, 3]
-    assert registry.assign_device("press-07", {"solar-cell": "1.1.0"}, by="ada").counter == 1
-    assert registry.assign_device("press-07", {}, replace=True, by="ada").models == {}
+    assert registry.assignments.assign_device("press-07", {"solar-cell": "1.1.0"}, by="ada").counter == 1
+    assert registry.assignments.assign_device("press-07", {}, replace=True, by="ada").models == {}
 
 
 def test_a_later_expiry_needs_only_the_owners(solar, tmp_path):
     """And may raise `min_release`; other targets are refused."""
     owner, registry = solar.owners["solar-cell"], solar.registry
     raised = owner.role(
-        registry.role_metadata("solar-cell"),
+        registry.models.role_metadata("solar-cell"),
         solar.clock(),
         change=lambda targets: targets.unrecognized_fields.update({"x-lineside": {"min_release": 1}}),
     )
-    registry.renew_role("solar-cell", raised, by="ada")
+    registry.models.renew_role("solar-cell", raised, by="ada")
     assert client(solar, tmp_path / "client").delegation("solar-cell").min_release == 1
-    less = owner.role(registry.role_metadata("solar-cell"), solar.clock(), change=lambda t: t.targets.clear())
+    less = owner.role(registry.models.role_metadata("solar-cell"), solar.clock(), change=lambda t: t.targets.clear())
     with pytest.raises(RoleRefused):
-        registry.renew_role("solar-cell", less, by="ada")
+        registry.models.renew_role("solar-cell", less, by="ada")
 
 
 def test_what_happened_is_told_by_the_history(solar):
     """Who, what, when; and what differs between two versions."""
     solar.publish("solar-cell", "1.1.0", 2, {**FILES, "golden.json": b"{}"}, "stable")
-    assert [change.what for change in solar.registry.history("solar-cell")] == ["add-model", "publish", "publish"]
-    diff = solar.registry.diff("solar-cell", "1.0.0", "1.1.0")
+    assert [change.what for change in solar.registry.models.history("solar-cell")] == [
+        "add-model",
+        "publish",
+        "publish",
+    ]
+    diff = solar.registry.models.diff("solar-cell", "1.0.0", "1.1.0")
     assert [(file.path, file.before_bytes, file.after_bytes) for file in diff.files] == [
         ("golden.json", None, 2),
         ("model.tflite", 5, 6),
     ]
     assert diff.same == 1
     with pytest.raises(UnknownName):
-        solar.registry.diff("solar-cell", "1.0.0", "9.9.9")
+        solar.registry.models.diff("solar-cell", "1.0.0", "9.9.9")
 
 
 def test_what_a_version_is_called_by_its_model(solar):
     """Channels and newest first."""
     solar.publish("solar-cell", "1.1.0", 2, FILES, "canary")
-    (model,) = solar.registry.models()
+    (model,) = solar.registry.models.all()
     assert [(v.version, v.channels, v.state) for v in model.versions] == [
         ("1.1.0", ("canary",), "published"),
         ("1.0.0", ("stable",), "published"),
@@ -304,8 +309,8 @@ def test_adding_a_model_needs_the_targets_key(site):
     """The online keys and those of other models do not do."""
     owner = Owner("press")
     with pytest.raises(SignatureInvalid):
-        site.registry.add_model("press", owner.keys, owner.signers[0], by="mallory")
-    assert site.registry.models() == []
+        site.registry.models.add("press", owner.keys, owner.signers[0], by="mallory")
+    assert site.registry.models.all() == []
 
 
 def test_who_is_left_below_min_release_is_told_to_the_publisher(solar):

@@ -31,28 +31,28 @@ class FakeRegistry:
         self.calls = []
         self.fails = None
         self.blobs = SimpleNamespace(has=lambda _: False, offset=lambda _: 0, append=self._append, commit=self._commit)
+        self.models = SimpleNamespace(all=self._all, yank=self._yank, publish=self._publish)
+        self.devices = SimpleNamespace(nonce=lambda: "n", report=self._report)
+        self.tokens = SimpleNamespace(authenticate=self._authenticate)
         self.uploaded = bytearray()
 
-    def authenticate(self, secret):
+    def _authenticate(self, secret):
         role = {"admin-secret": "admin", "owner-secret": "publisher", "viewer-secret": "viewer"}.get(secret)
         return Principal(secret[:5], secret[:5], role, ("parts",) if role == "publisher" else ()) if role else None
 
-    def models(self):
+    def _all(self):
         if self.fails:
             raise self.fails
         return []
 
-    def yank(self, model, version, metadata, *, by):
+    def _yank(self, model, version, metadata, *, by):
         self.calls.append((model, version, by))
         raise UnknownName(f"there is no {model} {version}")
 
-    def publish(self, request, *, by):
+    def _publish(self, request, *, by):
         raise BlobsMissing("2 files were not uploaded", (HEX,))
 
-    def nonce(self):
-        return "n"
-
-    def report(self, content):
+    def _report(self, content):
         self.calls.append(content)
         return "press-07"
 

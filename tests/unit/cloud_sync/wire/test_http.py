@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 
 import pytest
 from authority import Authority
-from file_server import (
-    FileServer,
-    corrupted,
-    endless,
-    served,
-    stalled,
-    status,
-    trickling,
-    trickling_head,
-    truncated,
-)
+from file_server import FileServer, endless, served, status, trickling, trickling_head
+from one_blob import download
 from ports import HeldPort
 
 from cloud_sync.errors import (
-    BlobDiffers,
     ContentTooLarge,
     InsecureAddress,
     NotFound,
@@ -31,28 +20,8 @@ from cloud_sync.errors import (
     TooSlow,
     Unreachable,
 )
+from cloud_sync.registry.server.faults import error_body
 from cloud_sync.wire import HttpWire
-from cloud_sync.wire.pace import Clock
-
-CONTENT = bytes(range(256)) * 1024
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HALF = len(CONTENT) // 2
-
-
-class FakeClock:
-    """Time passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
-
-    @property
-    def clock(self) -> Clock:
-        return Clock(lambda: self.now_s, self.sleep)
 
 
 def test_a_server_that_is_down_is_not_called_slow():
@@ -63,34 +32,6 @@ def test_a_server_that_is_down_is_not_called_slow():
     ):
         HttpWire(f"http://127.0.0.1:{nobody.number}", retries=0).read("file", 100)
     assert type(refused.value) is Unreachable
-
-
-@pytest.fixture
-def server():
-    with FileServer({"blob": CONTENT, "file": b"content"}) as server:
-        yield server
-
-
-@pytest.fixture
-def time():
-    return FakeClock()
-
-
-@pytest.fixture
-def wire(server, time):
-    with HttpWire(server.url, clock=time.clock) as wire:
-        yield wire
-
-
-@pytest.fixture
-def impatient(server, time):
-    """Gives up on a line after a fifth of a second."""
-    with HttpWire(server.url, clock=time.clock, timeout_s=0.2, retries=0) as wire:
-        yield wire
-
-
-def _download(wire: HttpWire, tmp_path) -> int:
-    return wire.download("blob", tmp_path / "blob", length_bytes=len(CONTENT), sha256=SHA256)
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------------------
@@ -197,6 +138,36 @@ def test_slow_data_is_too_slow_through_tls_too(secure, tmp_path):
 # -- answers ----------------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_absent_or_known_costs_no_new_line(server, wire):
+    """Both come at each poll; with TLS a new line has kilobytes."""
+    lines = set()
+
+    def noted(handler, content):
+        lines.add(handler.client_address)
+        served(handler, content)
+
+    server.always["file"] = server.always["none"] = noted
+    for _ in range(3):
+        wire.read("file", 100, known=b"content")
+        with pytest.raises(NotFound):
+            wire.read("none", 100)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(("known", "sent_bytes"), [(None, 7), (b"content", 0), (b"contend", 7)])
+def test_what_is_known_already_does_not_cross_the_wire_again(server, wire, known, sent_bytes):
+    """It is asked about by its own sha256, whatever ETag came with it."""
+    assert wire.read("file", 100, known=known) == b"content"
+    assert server.sent["file"] == sent_bytes
+
+
+def test_a_304_that_nobody_asked_for_is_no_answer(server, wire):
+    """There is nothing that it could stand for."""
+    server.always["file"] = status(304)
+    with pytest.raises(Unreachable, match="304"):
+        wire.read("file", 100)
+
+
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_not_followed(server, wire, code, tmp_path):
     """To elsewhere, or to the same server."""
@@ -204,7 +175,7 @@ def test_a_redirect_is_refused_and_not_followed(server, wire, code, tmp_path):
     with pytest.raises(RedirectRefused):
         wire.read("file", 100)
     with pytest.raises(RedirectRefused):
-        _download(wire, tmp_path)
+        download(wire, tmp_path)
     with pytest.raises(RedirectRefused):
         wire.post("file", b"x", 10)
     assert server.paths() == ["file", "blob", "file"]
@@ -217,7 +188,7 @@ def test_what_is_absent_is_asked_for_once(server, wire, time, code, tmp_path):
     with pytest.raises(NotFound):
         wire.read("file", 100)
     with pytest.raises(NotFound):
-        _download(wire, tmp_path)
+        download(wire, tmp_path)
     assert server.paths() == ["file", "blob"]
     assert time.slept == []
 
@@ -310,117 +281,6 @@ def test_garbage_is_unreachable(server, wire):
         wire.read("file", 100)
 
 
-# -- downloads --------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_truncated_download_goes_on_where_it_stopped(server, wire, tmp_path):
-    """Nothing crosses the wire twice."""
-    server.faults["blob"].extend([truncated(HALF), truncated(1000)])
-    assert _download(wire, tmp_path) == len(CONTENT)
-    assert [request.range for request in server.requests] == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
-
-
-def test_a_stalled_download_goes_on_where_it_stopped(server, time, tmp_path):
-    """The line is given up."""
-    server.faults["blob"].append(stalled(HALF))
-    with HttpWire(server.url, clock=time.clock, timeout_s=0.5, retries=20) as wire:  # a loaded machine may stall, too
-        assert _download(wire, tmp_path) == len(CONTENT)
-    assert (tmp_path / "blob").read_bytes() == CONTENT
-
-
-def test_a_download_that_brings_something_each_time_is_not_given_up(server, wire, tmp_path):
-    """More cuts than retries: only attempts that bring nothing count."""
-    server.always["blob"] = truncated(40_000)
-    with pytest.raises(Unreachable):
-        _download(wire, tmp_path)  # 40 000 is too little to count as something
-    assert (tmp_path / "blob.partial").stat().st_size == 160_000
-    server.always["blob"] = truncated(70_000)
-    (tmp_path / "blob.partial").unlink()
-    small = HttpWire(server.url, clock=FakeClock().clock, retries=1)
-    assert _download(small, tmp_path) == len(CONTENT)
-
-
-def test_a_corrupted_download_is_fetched_once_more(server, wire, tmp_path):
-    """At most one download's worth of extra bytes."""
-    server.faults["blob"].append(corrupted)
-    assert _download(wire, tmp_path) == 2 * len(CONTENT)
-    assert (tmp_path / "blob").read_bytes() == CONTENT
-
-
-def test_a_mirror_that_lies_always_is_refused(server, wire, tmp_path):
-    """After two downloads, and nothing stays."""
-    server.always["blob"] = corrupted
-    with pytest.raises(BlobDiffers):
-        _download(wire, tmp_path)
-    assert len(server.requests) == 2
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_server_without_ranges_sends_all_again(server, wire, tmp_path):
-    """Its 200 is no part: it takes the place of what came."""
-    (tmp_path / "blob.partial").write_bytes(CONTENT[:1000])
-    server.always["blob"] = lambda handler, content: handler.whole(content)
-    assert _download(wire, tmp_path) == len(CONTENT)
-    assert (tmp_path / "blob").read_bytes() == CONTENT
-
-
-def test_a_server_without_ranges_that_cuts_each_time_cannot_waste_more_than_one_download(server, wire, tmp_path):
-    """Then it is a bad line, and the next poll's."""
-
-    def cutting(handler, content):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.piece(content[:-1000])
-        handler.cut()
-
-    server.always["blob"] = cutting
-    with pytest.raises(Unreachable):
-        _download(wire, tmp_path)
-    assert server.sent_bytes <= 3 * len(CONTENT)  # what was sent; no more than twice was taken
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}",
-        f"bytes 1000-{len(CONTENT)}/{len(CONTENT) + 1}",
-        "bytes 1000-1999/1",
-        "items 1-2/3",
-        "",
-    ],
-    ids=["from-the-start", "another-length", "nonsense", "unit", "none"],
-)
-def test_a_part_that_was_not_asked_for_is_refused(server, wire, tmp_path, said):
-    """And all is fetched again, without ranges."""
-    (tmp_path / "blob.partial").write_bytes(CONTENT[:1000])
-    server.faults["blob"].append(lambda handler, content: handler.whole(b"x" * 5000, 206, Content_Range=said))
-    assert _download(wire, tmp_path) == len(CONTENT)
-    assert [request.range for request in server.requests] == ["bytes=1000-", None]
-
-
-def test_a_range_that_cannot_be_had_is_given_up(server, wire, tmp_path):
-    """416: what lies there now is shorter than the part that came."""
-    (tmp_path / "blob.partial").write_bytes(CONTENT[:1000])
-    server.faults["blob"].append(status(416))
-    assert _download(wire, tmp_path) == len(CONTENT)
-
-
-def test_an_endless_download_ends_at_its_length(server, wire, tmp_path):
-    """Whatever the server announces, or does not."""
-    server.always["blob"] = endless
-    with pytest.raises(BlobDiffers):
-        _download(wire, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_rate_limit_is_held(server, time, tmp_path):
-    """A token bucket: after the first second's worth, so many bytes a second."""
-    with HttpWire(server.url, clock=time.clock, rate_limit_bytes_s=32_768, min_bytes_s=1e6, timeout_s=30) as wire:
-        _download(wire, tmp_path)
-    assert sum(time.slept) == pytest.approx((len(CONTENT) - 32_768) / 32_768)
-
-
 def test_a_file_that_stays_open_elsewhere_is_not_served_from_a_stale_line(server, wire):
     """The server closes an idle line; the next read opens another."""
     server.faults["file"].append(lambda handler, content: (handler.whole(content), handler.cut()))
@@ -439,14 +299,31 @@ def test_a_post_arrives_and_is_answered(server, wire):
 
 
 @pytest.mark.parametrize(
-    ("code", "error"), [(404, NotFound), (403, Refused), (409, Refused), (429, ServerBusy), (500, Unreachable)]
+    ("code", "error"), [(403, Refused), (405, Refused), (409, Refused), (429, ServerBusy), (500, Unreachable)]
 )
 def test_a_post_that_is_not_taken_says_why(server, wire, code, error):
-    """In the server's own words."""
-    server.always["api"] = lambda handler, _: handler.whole(b"because", code)
-    with pytest.raises(error, match="because"):
+    """In the registry's own words."""
+    server.always["api"] = lambda handler, _: handler.whole(error_body("odd", "because"), code)
+    with pytest.raises(error, match=f"answers {code} to api: because"):
         wire.post("api", b"x", 100)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [403, 404, 405, 501])
+def test_what_serves_plain_files_takes_nothing(server, wire, code):
+    """A bucket or a web server: its page is not shown to anybody."""
+    page = b"<html><head><title>Not Allowed</title></head></html>"
+    server.always["api"] = lambda handler, _: handler.whole(page, code, Content_Type="text/html")
+    with pytest.raises(NotFound, match=f"takes nothing at api: it answers {code}, as plain files do$"):
+        wire.post("api", b"x", 100)
+    assert len(server.requests) == 1
+
+
+def test_a_strangers_page_is_not_shown(server, wire):
+    """A refusal is told by its status where no registry speaks."""
+    server.always["api"] = lambda handler, _: handler.whole(b"<html>no</html>", 400)
+    with pytest.raises(Refused, match=r"answers 400 to api$"):
+        wire.post("api", b"x", 100)
 
 
 def test_an_api_answer_is_the_callers_to_judge(server):
@@ -464,10 +341,3 @@ def test_an_api_answer_is_the_callers_to_judge(server):
         assert seen["Authorization"] == "Bearer secret"
         with pytest.raises(ContentTooLarge):
             wire.ask("POST", "api?offset=3", content=b"x", max_bytes=3)
-
-
-def test_the_real_server_of_these_tests_knows_ranges(server, wire, tmp_path):
-    """So that the tests above test what they say."""
-    assert served is not None
-    (tmp_path / "blob.partial").write_bytes(CONTENT[:-5])
-    assert _download(wire, tmp_path) == 5

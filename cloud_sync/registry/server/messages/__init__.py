@@ -1,0 +1,90 @@
+"""What goes over the API, as types: they read the requests, write the answers, and make the OpenAPI document.
+
+Times are UTC, ISO 8601 with `Z`. Digests of manifests begin with `sha256:`, as in all messages of Lineside.
+"""
+
+from cloud_sync.registry.server.messages.assignments import AssignBody, Subject, Subjects
+from cloud_sync.registry.server.messages.base import Failed, Fault, Message, Nothing
+from cloud_sync.registry.server.messages.blobs import BlobsMissing, BlobsWanted, UploadQuery, UploadState
+from cloud_sync.registry.server.messages.devices import (
+    Candidate,
+    CandidateBody,
+    Device,
+    DeviceRevoked,
+    Devices,
+    Enrolled,
+    EnrolmentTokenBody,
+    Nonce,
+    Rejected,
+    ReportTaken,
+    Secret,
+)
+from cloud_sync.registry.server.messages.models import (
+    Change,
+    Changes,
+    Diff,
+    DiffQuery,
+    FileDiff,
+    Model,
+    Models,
+    PublishBody,
+    Published,
+    RoleBody,
+    Version,
+    Yanked,
+)
+from cloud_sync.registry.server.messages.tokens import (
+    Expiries,
+    Expiry,
+    LogQuery,
+    NewToken,
+    Token,
+    TokenBody,
+    TokenRevoked,
+    Tokens,
+)
+
+__all__ = [
+    "AssignBody",
+    "BlobsMissing",
+    "BlobsWanted",
+    "Candidate",
+    "CandidateBody",
+    "Change",
+    "Changes",
+    "Device",
+    "DeviceRevoked",
+    "Devices",
+    "Diff",
+    "DiffQuery",
+    "Enrolled",
+    "EnrolmentTokenBody",
+    "Expiries",
+    "Expiry",
+    "Failed",
+    "Fault",
+    "FileDiff",
+    "LogQuery",
+    "Message",
+    "Model",
+    "Models",
+    "NewToken",
+    "Nonce",
+    "Nothing",
+    "PublishBody",
+    "Published",
+    "Rejected",
+    "ReportTaken",
+    "RoleBody",
+    "Secret",
+    "Subject",
+    "Subjects",
+    "Token",
+    "TokenBody",
+    "TokenRevoked",
+    "Tokens",
+    "UploadQuery",
+    "UploadState",
+    "Version",
+    "Yanked",
+]
