@@ -37,14 +37,14 @@ def test_a_worse_version_is_refused_and_changes_nothing(evaluated):
     with pytest.raises(GateRefused, match=r"significantly worse than that of solar-cell 1\.0\.1") as refused:
         evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "stable")
     assert status_of(refused.value) == 409
-    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.0.1"}
-    assert [each.version for each in evaluated.registry.model("solar-cell").versions] == ["1.0.1", "1.0.0"]
+    assert evaluated.registry.assignments.one("channel:stable").models == {"solar-cell": "1.0.1"}
+    assert [each.version for each in evaluated.registry.models.one("solar-cell").versions] == ["1.0.1", "1.0.0"]
 
 
 def test_a_version_that_is_as_good_is_published(evaluated):
     """On the same samples."""
     evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", GOOD), "stable")
-    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.1.0"}
+    assert evaluated.registry.assignments.one("channel:stable").models == {"solar-cell": "1.1.0"}
 
 
 def test_a_reason_is_signed_and_logged(evaluated, tmp_path):
@@ -52,7 +52,7 @@ def test_a_reason_is_signed_and_logged(evaluated, tmp_path):
     evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "stable", unsafe="the line has new lamps")
     target = client(evaluated, tmp_path / "client").target(PATH)
     assert target.custom["unsafe_publish_worse"] == "the line has new lamps"
-    line = next(each for each in evaluated.registry.history("solar-cell") if each.detail.get("version") == "1.1.0")
+    line = next(each for each in evaluated.registry.models.history("solar-cell") if each.detail.get("version") == "1.1.0")
     assert line.detail["unsafe_publish_worse"] == "the line has new lamps"
     assert "significantly worse" in line.detail["refused"][0]
 
@@ -84,16 +84,16 @@ def test_a_channel_does_not_go_on_to_a_worse_version(evaluated):
     """Publishing it for a trial first is no way around; a return to an earlier release is never held up."""
     evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "trial")
     with pytest.raises(GateRefused, match="significantly worse"):
-        evaluated.registry.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
-    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.0.1"}
+        evaluated.registry.assignments.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
+    assert evaluated.registry.assignments.one("channel:stable").models == {"solar-cell": "1.0.1"}
     evaluated.publish("solar-cell", "1.2.0", 4, files(b"fourth", GOOD), "trial")
-    evaluated.registry.set_channel("stable", {"solar-cell": "1.2.0"}, by="ada")
-    evaluated.registry.set_channel("stable", {"solar-cell": "1.0.0"}, by="ada")
-    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.0.0"}
+    evaluated.registry.assignments.set_channel("stable", {"solar-cell": "1.2.0"}, by="ada")
+    evaluated.registry.assignments.set_channel("stable", {"solar-cell": "1.0.0"}, by="ada")
+    assert evaluated.registry.assignments.one("channel:stable").models == {"solar-cell": "1.0.0"}
 
 
 def test_a_version_whose_owners_say_why_may_go_on(evaluated):
     """What they signed holds for every channel."""
     evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "trial", unsafe="the line has new lamps")
-    evaluated.registry.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
-    assert evaluated.registry.subject("channel:stable").models == {"solar-cell": "1.1.0"}
+    evaluated.registry.assignments.set_channel("stable", {"solar-cell": "1.1.0"}, by="ada")
+    assert evaluated.registry.assignments.one("channel:stable").models == {"solar-cell": "1.1.0"}
