@@ -13,7 +13,6 @@ import logging
 import os
 import threading
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -31,9 +30,6 @@ from agent.jobs import Jobs
 from agent.life.desk import LifeDesk
 from agent.lock import StateLock
 from agent.memory import forget_free
-from agent.models.shelf import ModelShelf
-from agent.models.stored import store_in, told
-from agent.models.trial import Prover
 from agent.mqtt.hearing import Hearing
 from agent.mqtt.publisher import LinkState, Publisher
 from agent.observing import Lookers
@@ -49,22 +45,16 @@ from agent.supervisor import Supervisor
 from agent.sync.desk import SyncDesk
 from agent.telemetry.clock import KernelClock
 from agent.telemetry.systemd import Notifier
+from agent.updates import Updates
 from agent.wiring import wire_pipelines, wire_source
-from device_profiles import detect
 
 if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
-    from agent.core.comparing import Pair
-    from agent.core.feedback import Feedback
-    from agent.core.frames import Frame
     from agent.core.incoming import Incoming
-    from agent.core.messages import AgentState, ModelVersion
+    from agent.core.messages import AgentState
     from agent.core.supervision import Plan
-    from agent.life.assembly import Lives
-    from agent.life.events import Event
     from agent.pipeline.runner import PipelineRunner
     from agent.sources.runner import SourceRunner
-    from agent.sync.job import SyncJob
 
 log = logging.getLogger("lineside.app")
 
@@ -113,17 +103,7 @@ class App:
         self._reporter = Reporter(
             self._topics, self._publisher, self._spool, session=self._session, state_dir=device.state_dir, clock=clock
         )
-        self._store = store_in(device.state_dir) if settings.syncs else None
-        prover = Prover(device.state_dir)
-        self._shelf = ModelShelf(
-            settings.models,
-            settings.runtime,
-            prover,
-            store=self._store,
-            streams=len(settings.pipelines),
-            on_version=self._version_told,
-            on_finding=self._reporter.finding,
-        )
+        self._updates = Updates(settings, self._reporter)
         read = {pipeline.source for pipeline in settings.pipelines.values()}
         demands = {name: PipelineDemand(name) for name in read}
         self._sources = {
@@ -134,25 +114,24 @@ class App:
             settings.pipelines,
             self._sources,
             demands,
-            load=self._shelf.load,
+            load=self._updates.shelf.load,
             sink=self._publisher,
             identity=Identity(device.id, self._session, clock),
             on_change=self._pipeline_changed,
             once=once,
             patience=_patience(settings),
         )
-        self._lives = self._make_lives()
-        self._life = None if self._lives is None else self._lives.life
         self._lookers = Lookers(
             settings,
             self._pipelines,
             self._reporter,
             session=self._session,
-            store=self._store,
+            store=self._updates.store,
             jpeg=jpeg,
-            on_blame=self._model_blamed,
+            on_blame=self._updates.blame,
         )
-        self._sync = self._make_sync(prover)
+        self._updates.wire(self._pipelines, self._lookers)
+        sync, words = self._updates.sync, self._updates.words
         self._desk = make_desk(
             settings.commands,
             self._pipelines,
@@ -162,8 +141,8 @@ class App:
             answer=self._publisher.answer,
             on_note=self._reporter.note,
             jpeg=jpeg,
-            nudge=None if self._sync is None or settings.sync.url is None else self._sync.ask_politely,
-            ear=None if self._life is None else self._life.words,
+            nudge=None if sync is None or settings.sync.url is None else sync.ask_politely,
+            ear=words,
         )
         self._reporter.commands = self._command_counts
         self._caretaker = Caretaker(
@@ -181,65 +160,9 @@ class App:
             {
                 "status": lambda _: self.status(),
                 **SpoolDesk(self._spool).answers(),
-                **SyncDesk(self._sync, self._model_states).answers(),
-                **LifeDesk(None if self._life is None else self._life.words).answers(),
+                **SyncDesk(sync, self._updates.states).answers(),
+                **LifeDesk(words).answers(),
             },
-        )
-
-    def _make_lives(self) -> Lives | None:
-        """What tries new versions on the line, where they may come."""
-        if self._store is None:
-            return None
-        from agent.life.assembly import Lives  # noqa: PLC0415 - an agent without a registry does without
-
-        return Lives(
-            self._settings.models,
-            self._pipelines,
-            store=self._store,
-            shelf=self._shelf,
-            state_dir=self._settings.device.state_dir,
-            on_event=self._version_moved,
-            on_candidate=self._reporter.candidate,
-            on_finding=self._reporter.finding,
-            on_disagreed=self._two_disagreed,
-            on_feedback=self._heard,
-        )
-
-    def _two_disagreed(self, pair: Pair, frame: Frame) -> None:
-        self._lookers.disagreed(pair, frame)
-
-    def _heard(self, said: Feedback) -> bool:
-        return self._lookers.feedback(said.prediction_id, said.label, right=said.judgement == "right")
-
-    def _model_blamed(self, pipeline: str, sentence: str | None) -> None:
-        if self._life is not None:
-            self._life.drifts(pipeline, sentence)
-
-    def _version_moved(self, event: Event) -> None:
-        if self._sync is not None:
-            self._sync.tell(event)
-
-    def _make_sync(self, prover: Prover) -> SyncJob | None:
-        """What brings new versions, where they may come."""
-        settings, device = self._settings, self._settings.device
-        if self._store is None or self._life is None:
-            return None
-        from agent.sync.assembly import make_job  # noqa: PLC0415 - an agent without a registry does without
-
-        return make_job(
-            settings.sync,
-            settings.runtime,
-            settings.models,
-            self._life,
-            store=self._store,
-            shelf=self._shelf,
-            prover=prover,
-            device=device.id,
-            profile=detect().profile.name if device.profile == "auto" else device.profile,
-            state_dir=device.state_dir,
-            agent_version=__version__,
-            on_candidate=self._reporter.candidate,
-            on_degraded=self._reporter.sync,
         )
 
     def run(self) -> int:
@@ -285,8 +208,7 @@ class App:
             self._desk.start()
         self._publisher.start()
         self._open_control()
-        if self._lives is not None:
-            self._lives.begin()  # before a model is loaded that has taken the process down
+        self._updates.begin()
         self._lookers.start()
         for pipeline in self._pipelines.values():
             pipeline.start()
@@ -345,9 +267,8 @@ class App:
         """Do what the first prediction need not wait for."""
         self._jobs.start()
         self._lookers.settle()
-        if self._life is not None and self._sync is not None and not self._once:
-            self._life.start()
-            self._sync.start()
+        if not self._once:
+            self._updates.start()
         # What the start made stays for good. Left out of the search for garbage, it costs no full collection of 20 ms later.
         gc.freeze()
         gc.enable()
@@ -373,10 +294,7 @@ class App:
         self._service.stopping(grace_s)
         self._jobs.close()
         self._desk.close()
-        if self._sync is not None:
-            self._sync.stop()
-        if self._life is not None:
-            self._life.stop()
+        self._updates.stop()
         for source in self._sources.values():
             source.stop()
         for pipeline in self._pipelines.values():
@@ -384,11 +302,8 @@ class App:
         for pipeline in self._pipelines.values():
             if not pipeline.join(max(0.1, until_s - time.monotonic())):
                 log.warning("pipeline %s did not end in time", pipeline.name, extra={"pipeline": pipeline.name})
-        if self._life is not None:
-            self._life.close(is_clean=self._last_word == "stopped")
+        self._updates.close(is_clean=self._last_word == "stopped")
         self._lookers.close()
-        if self._sync is not None:
-            self._sync.close()
         self._report_health()
         undelivered = self._publisher.stop(self._reporter.status(self._last_word), max(0.5, until_s - time.monotonic()))
         self._spool.close()
@@ -422,28 +337,8 @@ class App:
         if pipeline.state == "ok":
             self._worked.add(pipeline.name)
         self._reporter.pipeline(pipeline)
-        if self._life is not None:
-            self._life.changed()
+        self._updates.pipeline_changed()
         self._wake.set()
-
-    def _version_told(self, name: str, version: ModelVersion) -> None:
-        registry, before = self._settings.models[name].registry, None
-        if registry is not None and self._store is not None:
-            before = self._store.previous(registry)
-        previous = None if before is None else told(before, "previous", None)
-        self._reporter.model(name, version, None if previous and previous.digest == version.digest else previous)
-
-    def _model_states(self) -> dict[str, Any]:
-        """Of the models that come from a registry, for `lineside sync status`."""
-        known = {name: asdict(state) for name, state in self._reporter.models().items()}
-        nothing = {"active": None, "candidate": None, "previous": None}
-        trials = self._trials()
-        return {
-            name: {"registry": model.registry, **{key: known.get(name, nothing)[key] for key in nothing}}
-            | {"trial": trials.get(name)}
-            for name, model in self._settings.models.items()
-            if model.registry is not None
-        }
 
     def _link_changed(self, link: LinkState) -> None:
         self._reporter.link(link)
@@ -466,13 +361,10 @@ class App:
         counts, unanswered = self._desk.counts, self._publisher.unanswered
         return counts | {"unanswered": unanswered} if unanswered else counts
 
-    def _trials(self) -> dict[str, dict[str, Any]]:
-        return {} if self._life is None else self._life.status()
-
     def status(self) -> dict[str, Any]:
         """What `lineside status` shows, from any thread."""
         return self._reporter.snapshot(self._pipelines, self._sources) | {
-            "trials": self._trials(),
+            "trials": self._updates.trials(),
             "samples": self._lookers.samples(),
             "pid": os.getpid(),
         }

@@ -169,12 +169,9 @@ class Plant:
         assert "Traceback" not in self.agent.log, self.agent.log
 
     def stop(self) -> int:
-        """Ask the agent to end, as soon as it answers: before that a signal would end the interpreter. Its exit code."""
+        """Ask the agent to end, as soon as it says that it starts: before that a signal would end the interpreter. Its exit code."""
         until_s = time.monotonic() + READY_S
-        while time.monotonic() < until_s and self.agent.process.poll() is None:
-            with contextlib.suppress(AgentUnreachable):
-                self.status()
-                break
+        while "starts on" not in self.agent.log and time.monotonic() < until_s and self.agent.process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.agent.process.wait(0.02)
         self.agent.process.send_signal(signal.SIGTERM)
