@@ -52,7 +52,9 @@ def test_a_reason_is_signed_and_logged(evaluated, tmp_path):
     evaluated.publish("solar-cell", "1.1.0", 3, files(b"third", BAD), "stable", unsafe="the line has new lamps")
     target = client(evaluated, tmp_path / "client").target(PATH)
     assert target.custom["unsafe_publish_worse"] == "the line has new lamps"
-    line = next(each for each in evaluated.registry.models.history("solar-cell") if each.detail.get("version") == "1.1.0")
+    line = next(
+        each for each in evaluated.registry.models.history("solar-cell") if each.detail.get("version") == "1.1.0"
+    )
     assert line.detail["unsafe_publish_worse"] == "the line has new lamps"
     assert "significantly worse" in line.detail["refused"][0]
 
