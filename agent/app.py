@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from agent.core.lifecycle import PipelineFate, SourceFate, exit_code
 from agent.core.supervision import Supervised
 from agent.core.times import new_id
 from agent.core.topics import Topics
+from agent.core.waking import Wake
 from agent.jobs import Jobs
 from agent.life.desk import LifeDesk
 from agent.lock import StateLock
@@ -80,7 +80,7 @@ class App:
         self._settings = settings
         self._once = once
         self._session = new_id()
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._stopping = False
         device = settings.device
         self._topics = Topics(settings.mqtt.prefix, device.location, device.id)
@@ -197,7 +197,7 @@ class App:
     def stop(self) -> None:
         """Ask for the end. Returns at once."""
         self._stopping = True
-        self._wake.set()
+        self._wake.wake()
 
     def _start(self) -> None:
         log.info("lineside %s starts on %s", __version__, self._settings.device.id, extra={"topics": self._topics.root})
@@ -236,7 +236,6 @@ class App:
         deadline_s = time.monotonic() + ONCE_S if self._once else None
         settled, settles_at_s = False, time.monotonic() + _SETTLE_S
         while not self._stopping:
-            self._wake.clear()
             if (code := self._exit_code()) is not None:
                 return code
             if deadline_s is not None and time.monotonic() > deadline_s:
@@ -331,14 +330,14 @@ class App:
 
     def _source_changed(self, source: SourceRunner) -> None:
         self._reporter.source(source.name, source.status)
-        self._wake.set()
+        self._wake.wake()
 
     def _pipeline_changed(self, pipeline: PipelineRunner) -> None:
         if pipeline.state == "ok":
             self._worked.add(pipeline.name)
         self._reporter.pipeline(pipeline)
         self._updates.pipeline_changed()
-        self._wake.set()
+        self._wake.wake()
 
     def _link_changed(self, link: LinkState) -> None:
         self._reporter.link(link)

@@ -252,7 +252,7 @@ def test_a_stranger_learns_nothing_of_a_fault_of_ours(site, url, monkeypatch):
     def fails(_):
         raise RuntimeError("password hunter2")
 
-    monkeypatch.setattr(type(site.registry.models.all), "all", fails)
+    monkeypatch.setattr(type(site.registry.models), "all", fails)
     with urllib3.PoolManager(retries=False) as pool:
         answer = pool.request(
             "GET", f"{url}/api/v1/models", headers={"Authorization": f"Bearer {token(site, 'viewer')}"}
