@@ -10,6 +10,7 @@ from asking import Asker
 from broker import needs_mosquitto
 from clips import picture
 from command import lineside
+from deadlines import LONG_S
 from folder_registry import FolderRegistry
 from line import Agent, configure
 from stocking import version_folder
@@ -18,7 +19,7 @@ from agent.capture.folder import SampleFolder
 from agent.control import ask
 from agent.core.sequential import needed
 
-pytestmark = [needs_mosquitto, pytest.mark.timeout(300)]
+pytestmark = [needs_mosquitto, pytest.mark.timeout(600)]
 
 ROOT = "lineside/v1/plant/line/press"
 LINE = """\
@@ -80,7 +81,7 @@ class Line:
             one = body[role]
             return bool(one) and (one["version"], one["state"]) == (version, state) and saying in (one["reason"] or "")
 
-        return self.subscriber.wait_for("model/tiny/state", has, 60).body
+        return self.subscriber.wait_for("model/tiny/state", has, LONG_S).body
 
     def disputed(self) -> list[str]:
         """Predictions on which the two differ."""
@@ -105,7 +106,7 @@ def test_a_good_version_stays_a_worse_one_is_found_out_and_one_that_was_let_thro
     """By shadow, canary and bake time; by feedback over MQTT; by the watch over what an operator confirmed unseen. Not one number is missing."""
     line = Line(tmp_path, broker, subscriber)
     with Agent(line.config) as agent:
-        subscriber.wait_for("status", lambda s: s["reasons"], 60)
+        subscriber.wait_for("status", lambda s: s["reasons"], LONG_S)
         line.bring("1.0.0")
         line.wait("active", "1.0.0", "active", "confirmed")
 

@@ -67,7 +67,7 @@ def test_it_stays_until_it_has_shown_enough_in_number_and_in_time(state, seen):
     [
         ({"fault": "it crashed"}, "it crashed"),
         ({"failures": 20}, "made nothing of 20 of 1000"),
-        ({"p99_ms": 41.0, "latencies": 200}, "41.0 ms"),
+        ({"p99_ms": 41.0, "latencies": 2000}, "41.0 ms"),
         ({"better": 1, "worse": 1 + LEAD}, "worse"),
         ({"wrong": 5}, "wrong"),
         ({"worsened": "it rejects everything"}, "rejects everything"),
