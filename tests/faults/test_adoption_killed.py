@@ -201,7 +201,7 @@ class Line:
                 elif ask(self.plant.state_dir, "sync status")["done"] >= number:
                     return True
             assert time.monotonic() < until_s, self.plant.agent.log[-3000:]
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two questions
         return False
 
     def kill_at(self, who: str, number: int) -> bool:
