@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.core import life
-from agent.core.baking import ENOUGH, shifted
+from agent.core.baking import ENOUGH, Decided, shifted
 from agent.core.gates import tightest
 from agent.life.journal import Record
 from agent.life.tally import Tally
@@ -124,7 +124,7 @@ class Ground:
         )
         return replace(seen, fault=trial.fault())
 
-    def _worsened(self, trial: Trial, decided: Mapping[str, int], reference: Mapping[str, int]) -> str:
+    def _worsened(self, trial: Trial, decided: Decided, reference: Decided) -> str:
         """Why an active version is worse than its reference."""
         if trial.record.state != "active":
             return ""
@@ -132,10 +132,10 @@ class Ground:
         if drifting:
             return f"what it says drifts since it is active: {drifting[0]}"
         gates = trial.gates
-        if sum(decided.values()) < max(ENOUGH, gates.bake_frames / 10) or trial.record.spent_s < gates.bake_s / 10:
+        if decided.total < max(ENOUGH, gates.bake_frames / 10) or trial.record.spent_s < gates.bake_s / 10:
             return ""  # a few parts in a row prove nothing
-        if sum(reference.values()) < ENOUGH:
-            reference = self._reference_of(trial.version)
+        if reference.total < ENOUGH:
+            reference = Decided(self._reference_of(trial.version))
         return shifted(decided, reference, gates.max_decision_shift)
 
     def _reference_of(self, version: Version) -> dict[str, int]:

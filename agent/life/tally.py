@@ -9,6 +9,7 @@ import threading
 from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.core.baking import Decided
 from agent.core.feedback import differ, was_right
 from agent.core.life import Evidence
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from agent.core.messages import Prediction
     from agent.models.contract import Inferred
 
+_RECENT = 4096
+"""Decisions in the order of time, to see how much they depend on each other."""
 REMEMBERED = 5000
 """Pairs and predictions that feedback may still speak of; at 30 frames a second, three minutes of all, and of disagreements more."""
 _LATENCIES = 1000
@@ -52,6 +55,8 @@ class Tally:
         self._counts = Counter(counts)
         self._reference = Counter(reference)
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._decided: deque[str] = deque(maxlen=_RECENT)
+        self._decided_before: deque[str] = deque(maxlen=_RECENT)
         self._pairs: OrderedDict[str, Pair] = OrderedDict()
         self._disputed: OrderedDict[str, Pair] = OrderedDict()
         self._own: OrderedDict[str, None] = OrderedDict()
@@ -80,11 +85,13 @@ class Tally:
                 self._counts["others unusable"] += not usable
                 if prediction.decision is not None:
                     self._reference[prediction.decision] += 1
+                    self._decided_before.append(prediction.decision)
                 return
             self._counts["own"] += 1
             self._counts["unusable"] += not usable
             if prediction.decision is not None:
                 self._counts[f"decided {prediction.decision}"] += 1
+                self._decided.append(prediction.decision)
             self._latencies.append(prediction.latency_ms.invoke)
             _keep(self._own, prediction.id, None)
 
@@ -133,6 +140,7 @@ class Tally:
         with self._lock:
             self._counts = Counter(counts)
             self._latencies.clear()
+            self._decided.clear()
 
     def counted(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counts and reference, for the journal."""
@@ -140,7 +148,7 @@ class Tally:
             return dict(self._counts), dict(self._reference)
 
     def evidence(
-        self, state: str, spent_s: float, word: Word, *, worsened: Callable[[Mapping[str, int], Mapping[str, int]], str]
+        self, state: str, spent_s: float, word: Word, *, worsened: Callable[[Decided, Decided], str]
     ) -> Evidence:
         """What there is to judge by.
 
@@ -152,7 +160,8 @@ class Tally:
         """
         with self._lock:
             counts, latencies = self._counts.copy(), sorted(self._latencies)
-            reference = dict(self._reference)
+            reference = Decided(dict(self._reference), tuple(self._decided_before))
+            recent = tuple(self._decided)
         in_shadow = state == "shadow"
         own = counts["own"]
         decided = {name.removeprefix("decided "): n for name, n in counts.items() if name.startswith("decided ")}
@@ -167,7 +176,7 @@ class Tally:
             better=counts["better"],
             worse=counts["worse"],
             wrong=counts["wrong"],
-            worsened=worsened(decided, reference),
+            worsened=worsened(Decided(decided, recent), reference),
             word=word,
         )
 
