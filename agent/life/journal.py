@@ -127,8 +127,10 @@ class Journal:
 
 
 def in_state(record: Record, state: State, reason: str) -> Record:
-    """The record of the same version in another state; what others did, what feedback said and what it decided stays,
-    its own frames begin anew."""
+    """The record of the same version in another state: its own frames begin anew.
+
+    What others did, what feedback said and what it has decided is kept.
+    """
     kept = Counter({name: count for name, count in record.counts.items() if name in _STAY or name.startswith(TRIED)})
     for name, count in record.counts.items():
         if name.startswith(DECIDED):
