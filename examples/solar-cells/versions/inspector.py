@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agent.demo.cells import Cell
 
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 _SPOT_CHECK = 10
 """Of what a new version has decided, every so many parts are looked at."""
 RIGHT = {"functional": "accept", "defective": "reject"}
