@@ -254,27 +254,6 @@ def test_a_later_version_waits_until_the_active_one_is_confirmed(begun):
     assert line.moves[-2:] == [("confirmed", "1.1.0"), ("shadow", "1.2.0")]
 
 
-def test_models_that_came_together_become_active_together(make_line, monkeypatch):
-    """By one record, when the slower one is ready too; one that is rejected holds up no other."""
-    line = make_line(a={"model": "m"}, b={"model": "n"})
-    for name in "mn":
-        activated(line.store, line.version("1.0.0", name=name))
-    line.start()
-    line.store.want({name: stage(line.store, line.version("1.1.0", name=name), want=False) for name in "mn"})
-    line.adoption.adopt()
-    records, activate = [], line.store.activate
-    monkeypatch.setattr(line.store, "activate", lambda versions: (records.append(sorted(versions)), activate(versions)))
-    new = {name: line.store.staged()[name] for name in "mn"}
-    for pipeline, name in (("a", "m"), ("b", "n")):
-        for _ in range(10):
-            line.shadows[pipeline].pair("accept", "accept")
-        line.turn(after_s=60)
-        line.predicted(pipeline, new[name], count=5)
-        line.turn(after_s=30)
-        assert records == ([] if name == "m" else [["m", "n"]])
-    assert [line.see("a"), line.see("b")] == ["1.1.0", "1.1.0"]
-
-
 def test_all_pipelines_of_a_model_take_it_or_none(make_line):
     """A fault in the shadow of one ends it in the other."""
     line = make_line(a={"model": "m"}, b={"model": "m"})
