@@ -356,12 +356,12 @@ def _gates(subject: dict[str, Any], model: str) -> str:
 
 def _subjects(subjects: Sequence[dict[str, Any]]) -> str:
     rows = [
-        (each["subject"], model, version, _gates(each, model), each["counter"], registry_models.minute(each["expires"]))
+        (each["subject"], model, version, each["counter"], registry_models.minute(each["expires"]), _gates(each, model))
         for each in subjects
         for model, version in (each["models"] or {"-": "-"}).items()
     ]
     return (
-        output.table(rows, head=("who", "model", "version", "gates", "counter", "holds until (UTC)"))
+        output.table(rows, head=("who", "model", "version", "counter", "holds until (UTC)", "gates"))
         if rows
         else "nothing is assigned"
     )

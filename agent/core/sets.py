@@ -11,6 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def is_of_share(index: int, share: float) -> bool:
+    """Whether a frame is one of those that a canary decides: of one source the same frames in every pipeline, a smaller share within a larger one.
+
+    Multiples of the golden ratio, modulo 1, are spread evenly over 0..1, also those of every second or tenth number (Weyl, Math. Ann. 77, 1916):
+    a pipeline that sees only some of the frames has its share of these.
+
+    Args:
+        index: Of the frame in its source.
+        share: 0..1.
+    """
+    return index * _GOLDEN % 1.0 < share
+
 
 def sets_of(sources: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
     """The set of each model, itself included.

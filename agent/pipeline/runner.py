@@ -182,7 +182,7 @@ class PipelineRunner:
         return self._candidates.begin_shadow(model, on_pair, share)
 
     def canary(self, model: Model, *, share: float) -> Canary:
-        """Have a candidate decide every n-th frame, after some that show what the model at work takes. Any thread; returns at once.
+        """Have a candidate decide a share of the frames, after some that show what the model at work takes. Any thread; returns at once.
 
         It ends as a shadow does. A frame on which it fails, or with which it is not back in time, is decided by the model at work.
 

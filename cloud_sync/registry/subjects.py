@@ -77,7 +77,8 @@ def _gates(old: WantedRow, version: str | None, said: Mapping[str, float | None]
     """
     check_gates(said)
     if version is not None:
-        return {name: value for name, value in {**old.gates, **said}.items() if value is not None}
+        held = {**old.gates, **said}
+        return {name: value if value % 1 else int(value) for name, value in held.items() if value is not None}
     if any(value is not None for value in said.values()):
         raise Refused(
             f"{old.subject} names no version of {old.model}, which gates could be for", hint="name one with them"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.sets import sets_of
+from agent.core.sets import is_of_share, sets_of
 
 LINKS = st.dictionaries(st.sampled_from("mnopqr"), st.frozensets(st.sampled_from("1234")), max_size=6)
 
@@ -47,3 +47,18 @@ def test_the_order_in_which_they_came_says_nothing(sources, random):
     names = list(sources)
     random.shuffle(names)
     assert sets_of({name: sources[name] for name in names}) == sets_of(sources)
+
+
+@given(st.integers(1, 30), st.integers(0, 10**9), st.floats(0.01, 1))
+def test_a_pipeline_that_sees_some_of_the_frames_decides_its_share_of_these(stride, begin, share):
+    """Whatever it leaves out: every second frame, or all but every tenth."""
+    count = 2000
+    chosen = sum(is_of_share(begin + stride * k, share) for k in range(count))
+    assert chosen == pytest.approx(share * count, abs=count / 20)
+
+
+@given(st.integers(0, 10**10), st.floats(0, 1), st.floats(0, 1))
+def test_a_smaller_share_lies_within_a_larger_one(index, one, other):
+    """Canaries of one set decide the same parts, also where one of them may decide fewer."""
+    assert not is_of_share(index, min(one, other)) or is_of_share(index, max(one, other))
+    assert is_of_share(index, 1.0)

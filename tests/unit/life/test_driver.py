@@ -266,6 +266,37 @@ def test_all_pipelines_of_a_model_take_it_or_none(make_line):
     assert line.store.active("m") == begun.old
 
 
+def test_a_canary_decides_in_the_pipelines_that_it_was_given_and_in_no_other(make_line):
+    """All of their frames, if that was asked for; the others go on with the active version alone until the new one is active."""
+    line = make_line(a={"model": "m"}, b={"model": "m"}, spared=["b"], gates={"canary_share": 1.0})
+    begun = Begun(line)
+    assert set(line.shadows) == {"a", "b"}, "comparing costs no decision"
+    begun.to_canary()
+    assert {name: stage.share for name, stage in line.canaries.items()} == {"a": 1.0}
+    assert line.shadows["b"].is_over
+    line.predicted("b", begun.old, "reject", count=500, quality="bad")
+    line.turn(after_s=30)
+    assert line.life.status()["m"]["state"] == "canary", "what another one decides there proves nothing of it"
+    assert "others" not in line.life.status()["m"]["counts"]
+    line.predicted("a", begun.new, count=5)
+    line.turn()
+    assert [line.see("a"), line.see("b")] == ["1.1.0", "1.1.0"]
+
+
+def test_what_the_active_version_decides_in_spared_pipelines_is_a_reference(make_line):
+    """A new one that decides otherwise in its bake time is found out by it."""
+    line = make_line(a={"model": "m"}, b={"model": "m"}, spared=["b"])
+    begun = Begun(line)
+    begun.to_canary()
+    line.predicted("b", begun.old, "reject", count=200)
+    line.predicted("a", begun.new, count=5)
+    line.turn(after_s=30)
+    line.predicted("a", begun.new, count=60)
+    line.turn(after_s=61)
+    assert line.moves[-1] == ("returned", "1.1.0")
+    assert "its reference of" in line.store.rejected()["m"].reason
+
+
 def test_the_tightest_of_bundle_assignment_and_configuration_holds(make_line):
     """The configuration asks for 10 frames, the bundle for 20."""
     line = make_line()
