@@ -255,7 +255,7 @@ class Moves:
 
     def _enter(self, trials: Sequence[Trial], state: Trying, reasons: Mapping[str, str], what: str = "") -> None:
         for trial in trials:
-            name, record = trial.version.name, trial.record
+            name, record, trial.first = trial.version.name, trial.record, None
             if record.state != state:
                 trial.record = record = in_state(record, state, reasons[name])
                 trial.tally.begin(record.counts)

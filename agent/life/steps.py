@@ -94,15 +94,16 @@ class Steps:
             if name not in self._trials:
                 continue  # it has gone with its set
             record = trial.record
-            if record.state == "verified":
-                steps |= {name: trial.first} if trial.first is not None else {}
-                continue
-            record.spent_s += past_s
-            step = life.after(record.state, self._ground.evidence(trial), self._gates(trial))
+            if trial.first is not None:
+                step = life.begun(trial.first, record.word)
+            else:
+                assert record.state != "verified"  # noqa: S101 - for mypy: it has begun
+                record.spent_s += past_s
+                step = life.after(record.state, self._ground.evidence(trial), self._gates(trial))
             if step.state == "rejected":
                 self._fail(trial, step.reason)
                 changed = True
-            elif step.state == record.state and not step.is_settled:
+            elif trial.first is None and step.state == record.state and not step.is_settled:
                 self._stays(trial, step)
             else:
                 steps[name] = step

@@ -70,7 +70,7 @@ class Trial:
         bundle: Of it; None for one that was active at the start.
         models: Loaded, and in no pipeline's hands but those of a shadow or a canary; by pipeline.
         kept: Of its predecessor, by pipeline; to be returned to within a frame.
-        first: Where a verified one begins; None for one that has begun.
+        first: Where it is to begin, or to go on after a restart; None for one that has begun.
         said: State and reason that were told of it last.
         follower: The same of the one that waits behind it.
         is_disputed: It waits for feedback.

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from adopting import Line
 from annotated_types import Ge, Gt, Le, Lt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from registering import Clock, Site
 from stocking import activated, version_folder
@@ -53,6 +53,7 @@ VALUES = st.sampled_from(NAMES).flatmap(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(VALUES, max_size=5).map(dict))
 def test_what_is_signed_is_what_was_set(gates):
     """To the last digit that a person would write."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.sets import is_of_share, sets_of
@@ -28,6 +28,7 @@ def test_models_that_share_a_source_are_a_set_and_so_is_what_they_are_linked_wit
     assert {frozenset(each) for each in expected} == set(sets_of(sources).values())
 
 
+@settings(max_examples=50)
 @given(LINKS)
 def test_each_model_is_in_one_set_and_no_source_is_read_by_two(sources):
     """So whatever a part is decided by changes in one step."""
@@ -41,6 +42,7 @@ def test_each_model_is_in_one_set_and_no_source_is_read_by_two(sources):
             assert (other in of) == (found[other] == of)
 
 
+@settings(max_examples=50)
 @given(LINKS, st.randoms(use_true_random=False))
 def test_the_order_in_which_they_came_says_nothing(sources, random):
     """Of models in a configuration, or in an assignment."""
@@ -49,6 +51,7 @@ def test_the_order_in_which_they_came_says_nothing(sources, random):
     assert sets_of({name: sources[name] for name in names}) == sets_of(sources)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 10**9), st.floats(0.01, 1))
 def test_a_pipeline_that_sees_some_of_the_frames_decides_its_share_of_these(stride, begin, share):
     """Whatever it leaves out: every second frame, or all but every tenth."""

@@ -191,6 +191,20 @@ def test_a_first_version_stays_when_its_set_returns_as_nothing_was_before_it(mak
     assert set(line.life.on_trial()) == {"n"}
 
 
+def test_one_that_waits_for_its_set_may_be_returned(make_line):
+    """A first version has nothing to show, and waits for what came with it."""
+    line = make_line(**ONE_SOURCE)
+    activated(line.store, line.version("1.0.0"))
+    line.start()
+    line.store.want({name: stage(line.store, line.version("1.1.0", name=name), want=False) for name in "mn"})
+    line.adoption.adopt()
+    assert line.life.status()["n"]["state"] == "verified"
+    line.life.words.say("n", "return")
+    line.turn()
+    assert (line.life.on_trial(), line.store.active("n")) == ({}, None)
+    assert set(line.store.rejected()) == {"m", "n"}
+
+
 def test_what_an_operator_says_for_one_counts_for_it_and_what_is_said_against_it_for_its_set(together):
     """`confirm` skips nothing of a model that nobody named; `hold` holds all that waits for it; each answer says so."""
     line, words = together.line, together.line.life.words
@@ -237,20 +251,23 @@ def test_a_later_candidate_starts_anew_when_what_it_is_compared_with_is_returned
     assert [event.what for event in line.adoption.adopt()] == ["shadow"]
 
 
-@pytest.mark.parametrize("begun", ["shadow", "bake"])
+@pytest.mark.parametrize("begun", ["shadow", "canary", "active"])
 def test_a_restart_keeps_the_set(make_line, begun):
     """The next start waits and returns with all of it, as this one would have."""
     together = Together(make_line(**ONE_SOURCE))
-    if begun == "bake":
+    if begun == "canary":
+        together.compare("m"), together.compare("n")
+        together.line.turn(after_s=60)
+    if begun == "active":
         together.to_bake()
+    assert together.states == {"m": begun, "n": begun}
     together.line.end()
     line = make_line(**ONE_SOURCE)
     line.start()
     line.adoption.adopt()
     line.turn()
-    assert {name: shown["state"] for name, shown in line.life.status().items()} == dict.fromkeys(
-        "mn", "active" if begun == "bake" else "shadow"
-    )
+    assert {name: shown["state"] for name, shown in line.life.status().items()} == {"m": begun, "n": begun}
+    assert set(line.canaries) == ({"a", "b"} if begun == "canary" else set()), "it decides again"
     line.life.words.say("n", "return")
     line.turn()
     assert [line.see("a"), line.see("b")] == ["1.0.0", "1.0.0"]
