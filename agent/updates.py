@@ -80,6 +80,7 @@ class Updates:
         settings, device, self._lookers = self._settings, self._settings.device, lookers
         self._lives = Lives(
             settings.models,
+            settings.pipelines,
             pipelines,
             store=self.store,
             shelf=self.shelf,

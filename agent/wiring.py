@@ -99,7 +99,13 @@ def wire_pipelines(
         runners[name] = PipelineRunner(
             name,
             settings,
-            Feed(box, intake, finite=not source.live, shared=readers[settings.source] > 1),
+            Feed(
+                box,
+                intake,
+                finite=not source.live,
+                shared=readers[settings.source] > 1,
+                handover=source.handover,
+            ),
             load=partial(load, settings),
             sink=sink,
             identity=identity,

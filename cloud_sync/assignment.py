@@ -33,7 +33,8 @@ MAX_BYTES = 1 << 20
 """Of an assignment, and of the list of keys."""
 _MOST_MODELS = 1000
 _MOST_GATES = 100
-_DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,12})?")
+_DECIMALS = 12
+_DECIMAL = re.compile(rf"[0-9]{{1,16}}(\.[0-9]{{1,{_DECIMALS}}})?")
 _LARGEST_COUNTER = 2**53 - 1
 """What every reader of JSON takes."""
 
@@ -235,7 +236,10 @@ def _gate(value: Any) -> float:
 
 def _signable(gates: Mapping[str, float]) -> dict[str, int | str]:
     """Canonical JSON, of which signatures are made, knows no fractions: those are text, such as `"0.05"`."""
-    return {name: int(value) if value == int(value) else f"{value:f}" for name, value in gates.items()}
+    return {
+        name: int(value) if value == int(value) else f"{value:.{_DECIMALS}f}".rstrip("0")
+        for name, value in gates.items()
+    }
 
 
 def _need(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence

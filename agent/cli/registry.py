@@ -29,6 +29,16 @@ WantedArgument = Annotated[
 RemoveOption = Annotated[
     list[str] | None, typer.Option("--remove", help="Take a model out.", metavar="MODEL", show_default=False)
 ]
+GateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        help="What the versions named here must show on a device before they count there, such as bake_s=7200; without a value it is taken "
+        "out. The tightest of bundle, device and this holds.",
+        metavar="GATE=VALUE",
+        show_default=False,
+    ),
+]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Take out the models that are not named.")]
 
 
@@ -137,6 +147,7 @@ def channel(
         str | None, typer.Argument(help="The channel; none shows all.", metavar="CHANNEL", show_default=False)
     ] = None,
     wanted: WantedArgument = None,
+    gate: GateOption = None,
     remove: RemoveOption = None,
     replace: ReplaceOption = False,
     *,
@@ -149,8 +160,8 @@ def channel(
     """
     if name is None:
         answer = place.desk.ask("GET", "channels")
-    elif wanted or remove:
-        body = _wanted(wanted, remove, replace=replace)
+    elif wanted or remove or gate:
+        body = _wanted(wanted, remove, gate, replace=replace)
         answer = place.desk.ask("PUT", f"channels/{name}", body)
     else:
         answer = place.desk.ask("GET", f"channels/{name}")
@@ -162,6 +173,7 @@ def channel(
 def assign(
     device: Annotated[str, typer.Argument(help="The device.", metavar="DEVICE")],
     wanted: WantedArgument = None,
+    gate: GateOption = None,
     remove: RemoveOption = None,
     replace: ReplaceOption = False,
     *,
@@ -173,8 +185,8 @@ def assign(
     Exit codes: 0 done, 1 there is no such version, or nothing is assigned, 4 unreachable.
     """
     path = f"assignments/device:{device}"
-    if wanted or remove:
-        answer = place.desk.ask("PUT", path, _wanted(wanted, remove, replace=replace))
+    if wanted or remove or gate:
+        answer = place.desk.ask("PUT", path, _wanted(wanted, remove, gate, replace=replace))
     else:
         answer = place.desk.ask("GET", path)
     output.result(answer, _subjects([answer]), as_json=as_json)
@@ -303,7 +315,9 @@ def _days_left(expires: str) -> float:
     return left.total_seconds() / 86400
 
 
-def _wanted(wanted: Sequence[str] | None, remove: Sequence[str] | None, *, replace: bool) -> dict[str, Any]:
+def _wanted(
+    wanted: Sequence[str] | None, remove: Sequence[str] | None, gates: Sequence[str] | None, *, replace: bool
+) -> dict[str, Any]:
     from agent.core.errors import UsageError
 
     models: dict[str, str | None] = dict.fromkeys(remove or ())
@@ -312,17 +326,42 @@ def _wanted(wanted: Sequence[str] | None, remove: Sequence[str] | None, *, repla
         if not equals or not model or not version:
             raise UsageError(f"{pair!r} does not say which version of which model", hint="MODEL=VERSION")
         models[model] = version
-    return {"models": models, "replace": replace}
+    named = [model for model, version in models.items() if version is not None]
+    if gates and not named:
+        raise UsageError("a gate is for a model, and none is named", hint="MODEL=VERSION --gate GATE=VALUE")
+    said = dict(map(_gate, gates or ()))
+    body = {"models": models, "replace": replace}
+    return {**body, "gates": dict.fromkeys(named, said)} if said else body  # an earlier registry knows no gates
+
+
+def _gate(text: str) -> tuple[str, float | None]:
+    from math import isfinite
+
+    from agent.core.errors import UsageError
+
+    name, equals, value = text.partition("=")
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        equals = ""
+    if not (name and equals) or (number is not None and not isfinite(number)):
+        raise UsageError(f"{text!r} does not say which value of which gate", hint="GATE=VALUE, such as bake_s=7200")
+    return name, number
+
+
+def _gates(subject: dict[str, Any], model: str) -> str:
+    found = subject.get("gates", {}).get(model, {})
+    return " ".join(f"{name}={value:.10g}" for name, value in sorted(found.items())) or "-"
 
 
 def _subjects(subjects: Sequence[dict[str, Any]]) -> str:
     rows = [
-        (each["subject"], model, version, each["counter"], registry_models.minute(each["expires"]))
+        (each["subject"], model, version, each["counter"], registry_models.minute(each["expires"]), _gates(each, model))
         for each in subjects
         for model, version in (each["models"] or {"-": "-"}).items()
     ]
     return (
-        output.table(rows, head=("who", "model", "version", "counter", "holds until (UTC)"))
+        output.table(rows, head=("who", "model", "version", "counter", "holds until (UTC)", "gates"))
         if rows
         else "nothing is assigned"
     )

@@ -198,6 +198,7 @@ def _alone(settings: AgentSettings) -> tuple[SyncJob, Lives, Any]:
     )
     lives = Lives(
         settings.models,
+        settings.pipelines,
         {},
         store=store,
         shelf=shelf,

@@ -151,6 +151,7 @@ def _sync_findings(settings: AgentSettings, found: list[Layer]) -> list[Finding]
             findings.append(
                 _placed(Finding("two-channels", "error", message, hint), ("models", name, "channel"), found)
             )
+    findings += _canary_findings(settings, found)
     sync = settings.sync
     if sync.url is not None and sync.root is None and sync.root_sha256 is None:
         message, hint = (
@@ -161,6 +162,27 @@ def _sync_findings(settings: AgentSettings, found: list[Layer]) -> list[Finding]
     if "sync" in settings.commands.allow and sync.url is None:
         message, hint = "commands.allow has sync, and there is no sync.url", "set sync.url"
         findings.append(_placed(Finding("nothing-to-sync", "warning", message, hint), ("commands", "allow"), found))
+    return findings
+
+
+def _canary_findings(settings: AgentSettings, found: list[Layer]) -> list[Finding]:
+    """Pipelines that a canary should decide in and cannot."""
+    findings = []
+    for name, model in settings.models.items():
+        path = ("models", name, "canary_pipelines")
+        theirs = sorted(each for each, pipeline in settings.pipelines.items() if pipeline.model == name)
+        for wanted in model.canary_pipelines or ():
+            if wanted in theirs:
+                continue
+            is_there = wanted in settings.pipelines
+            why = f"has the model {settings.pipelines[wanted].model}" if is_there else "is no table under pipelines"
+            meant = closest(wanted, theirs)
+            hint = f"did you mean {meant}?" if meant else f"pipelines with {name}: {', '.join(theirs) or 'none'}"
+            message = f"{'.'.join(path)} names {wanted!r}, which {why}"
+            findings.append(_placed(Finding("unknown-name", "error", message, hint), path, found))
+        if model.canary_pipelines is not None and model.registry is None:
+            message, hint = f"{'.'.join(path)} is of no use: models.{name} has a path", "remove it, or name a registry"
+            findings.append(_placed(Finding("nothing-to-try", "warning", message, hint), path, found))
     return findings
 
 

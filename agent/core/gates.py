@@ -7,11 +7,11 @@ where nobody says anything.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def _at_least(default: float) -> Any:
@@ -80,6 +80,7 @@ class Gates:
 
 _TIGHTER = {each.name: each.metadata["tighter"] for each in fields(Gates)}
 NAMES = tuple(_TIGHTER)
+_OF_THE_CANARY = ("canary_frames", "canary_s", "canary_share")
 _LEAST = {"canary_share": 0.001, "max_error": 0.0001, "crash_runs": 1.0, "max_wrong": 1.0}
 """Below these a gate makes no sense, however tight somebody wants it."""
 
@@ -96,6 +97,16 @@ def tightest(*said: Mapping[str, float | None]) -> Gates:
         if values:
             held[name] = max(tighter(values), _LEAST.get(name, 0.0))
     return Gates(**held)
+
+
+def in_company(own: Gates, others: Iterable[Gates]) -> Gates:
+    """The gates of a version that decides about the same parts as others do: of how a canary goes, the tightest of all of them holds.
+
+    Else some of them decided frames of which the others knew nothing, and half a set would have decided a part.
+    """
+    all_of_them = [own, *others]
+    tight = {name: _TIGHTER[name](getattr(each, name) for each in all_of_them) for name in _OF_THE_CANARY}
+    return replace(own, **tight)
 
 
 def understood(data: object) -> dict[str, float]:

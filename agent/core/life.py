@@ -20,6 +20,7 @@ Trying = Literal["shadow", "canary", "active"]
 Word = Literal["", "hold", "confirm", "return"]
 """What an operator has said of it."""
 
+_RETURNED = "returned by an operator"
 _FEW_FAILURES = 3
 """Fewer may happen to any model."""
 _ENOUGH_LATENCIES = 1000
@@ -90,6 +91,20 @@ def first(gates: Gates, reason: str, *, can_compare: bool) -> Step:
     return _after("verified", gates, reason)
 
 
+def begun(step: Step, word: Word) -> Step:
+    """The first step of a version that waits with it until those are as far that came with it.
+
+    Args:
+        step: Where it begins; see `first`.
+        word: An operator's meanwhile.
+    """
+    if word == "return":
+        return Step("rejected", _RETURNED, is_settled=True)
+    if word == "confirm":
+        return Step("active", "confirmed by an operator")
+    return step
+
+
 def after(state: Trying, seen: Evidence, gates: Gates) -> Step:
     """The next step of a version that is tried.
 
@@ -128,7 +143,7 @@ def crashed_too_often(runs: int, spent_s: float, gates: Gates) -> str | None:
 def _against(seen: Evidence, gates: Gates) -> str | None:
     """What ends it here, whatever else speaks for it."""
     if seen.word == "return":
-        return "returned by an operator"
+        return _RETURNED
     if seen.fault:
         return seen.fault
     if seen.failures >= _FEW_FAILURES and seen.failures > gates.max_failures * seen.frames:

@@ -10,7 +10,7 @@ from agent.life.starting import begin
 from agent.models.stored import tables_of, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from agent.core.comparing import Pair
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.models.settings import ModelSettings
     from agent.models.shelf import ModelShelf
     from agent.pipeline.runner import PipelineRunner
+    from agent.pipeline.settings import PipelineSettings
     from cloud_sync.store import ModelStore, Version
 
 
@@ -31,6 +32,7 @@ class Lives:
     def __init__(
         self,
         models: Mapping[str, ModelSettings],
+        tables: Mapping[str, PipelineSettings],
         pipelines: Mapping[str, PipelineRunner],
         *,
         store: ModelStore,
@@ -47,6 +49,7 @@ class Lives:
 
         Args:
             models: The tables under `models`.
+            tables: Those under `pipelines`, whether they run or not.
             pipelines: All that run; none where no agent does.
             store: Of this state directory.
             shelf: Gives models to the pipelines.
@@ -69,6 +72,8 @@ class Lives:
             self._journal,
             tables=self._tables,
             pipelines=pipelines,
+            sources=_sources(self._tables, tables),
+            spared=_spared(models, tables),
             on_candidate=on_candidate,
             on_event=on_event,
             on_finding=on_finding,
@@ -89,3 +94,21 @@ class Lives:
     def look(self) -> None:
         """Read the journal and change nothing, where no agent runs."""
         self._journal.read()
+
+
+def _sources(names: Mapping[str, Sequence[str]], tables: Mapping[str, PipelineSettings]) -> dict[str, set[str]]:
+    """That the pipelines of each model read, by its name in the registry."""
+    return {
+        name: {table.source for table in tables.values() if table.model in models} for name, models in names.items()
+    }
+
+
+def _spared(models: Mapping[str, ModelSettings], tables: Mapping[str, PipelineSettings]) -> set[str]:
+    """Pipelines in which no canary decides."""
+    return {
+        name
+        for name, table in tables.items()
+        if (model := models.get(table.model)) is not None
+        and model.canary_pipelines is not None
+        and name not in model.canary_pipelines
+    }

@@ -10,13 +10,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from agent.core import life
-from agent.core.errors import LinesideError
 from agent.life.ground import Ground
 from agent.life.moves import Moves
+from agent.life.sets import Sets, Waiting
 from agent.life.starting import ended
+from agent.life.steps import Steps
 from agent.life.words import Words
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ TICK_S = 0.5
 """How often versions on trial are looked at."""
 CHECKPOINT_S = 30.0
 """How much of the time and the counts of a state a kill may cost."""
-AGAIN_S = 30.0
-"""From a record that could not be written to the next try."""
 _TAKEN_S = 60.0
 _STOP_S = 5.0
 _MOST_STEPS = 8
@@ -77,6 +76,8 @@ class Life:
         *,
         tables: Mapping[str, Sequence[str]],
         pipelines: Mapping[str, PipelineRunner],
+        sources: Mapping[str, Collection[str]] = MappingProxyType({}),
+        spared: Collection[str] = (),
         on_candidate: Callable[[str, ModelVersion], None] = lambda _name, _version: None,
         on_event: Callable[[Event], None] = lambda _: None,
         on_finding: Callable[[str, Finding], None] = lambda _name, _finding: None,
@@ -92,6 +93,8 @@ class Life:
             journal: Was read by `agent.life.starting.begin`.
             tables: Under `models`, by the name in the registry.
             pipelines: All that run; none where no agent does.
+            sources: That the pipelines of a model read, by its name in the registry, whether they run or not.
+            spared: Pipelines in which no canary decides.
             on_candidate: Called with a table's name and the version that is on its way, or was rejected.
             on_event: Called with what became of a version, unless `take` gives it back.
             on_finding: Called with a table's name and what a person should know.
@@ -108,19 +111,19 @@ class Life:
         self._ground = Ground(
             store, journal, tables=tables, pipelines=pipelines, on_disagreed=on_disagreed, absent=absent
         )
-        self._shelf = shelf
         self._trials: dict[str, Trial] = {}
-        self._waiting: dict[str, tuple[Verified, frozenset[str]]] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._sets = Sets(store, sources, self._trials, self._waiting)
+        self._steps = Steps(self._trials, self._waiting, self._sets, self._ground, self._moves, shelf, spared, clock)
         self._inbox: list[Delivery] = []
         self._collecting: Delivery | None = None
         self._wake = threading.Event()
         self._closed = threading.Event()
         self._released = threading.Event()
         self._last_s = self._written_s = clock()
-        self._again_s = 0.0
         self._is_resumed = False
         self._words_kept: Mapping[str, str] = {}
-        self.words = Words(store, tables, self._trials, self._wake.set)
+        self.words = Words(store, tables, self._trials, self._sets.came_together, self._wake.set)
         """Of operators, and feedback."""
         self._thread = threading.Thread(target=self._work, name="life", daemon=True)
 
@@ -148,11 +151,11 @@ class Life:
 
     def on_trial(self) -> dict[str, str]:
         """Digests of what is verified and not confirmed, by model."""
-        waiting = {name: verified.version.digest for name, (verified, _) in list(self._waiting.items())}
+        waiting = {name: each.verified.version.digest for name, each in list(self._waiting.items())}
         return {name: trial.version.digest for name, trial in list(self._trials.items())} | waiting
 
     def take(self, verified: Sequence[Verified], staged: Mapping[str, Version]) -> list[Event]:
-        """Try versions on the line, all of them as one set.
+        """Try versions on the line; those that decide about the same parts as one set.
 
         Args:
             verified: What has proved itself.
@@ -169,6 +172,10 @@ class Life:
             self._wake.set()
             delivery.is_late = not delivery.done.wait(_TAKEN_S)
         return list(delivery.events)
+
+    def linked(self, versions: Mapping[str, Version]) -> dict[str, frozenset[str]]:
+        """Of versions that are on their way together, by model: the others of each one's set."""
+        return self._sets.linked(versions)
 
     def drifts(self, pipeline: str, sentence: str | None) -> None:
         """What a pipeline's model says is not what its reference was any more, in words; None when it is again.
@@ -219,7 +226,7 @@ class Life:
             self._answer_returns()
             self._keep_words()
             for _ in range(_MOST_STEPS):
-                if not (self._begin_waiting() | self._step(past_s)) or self._closed.is_set():
+                if not (self._steps.begin() | self._steps.step(past_s)) or self._closed.is_set():
                     break
                 past_s = 0.0
         finally:
@@ -242,27 +249,35 @@ class Life:
     def _admit(self, delivery: Delivery) -> None:
         """Take in what was judged; what is not wanted any more goes."""
         staged = {name: version.digest for name, version in delivery.staged.items()}
+        for name, trial in list(self._trials.items()):
+            if trial.record.state != "active" and staged.get(name) != trial.version.digest:
+                del self._trials[name]
+                self._moves.unwanted(trial)
         for name, record in list(self._journal.records.items()):
-            if record.state == "active" or staged.get(name) == record.digest:
-                continue
-            if (trial := self._trials.pop(name, None)) is not None:
-                self._moves.drop(trial, "it is not assigned any more, or something else is")
-            else:
+            if name not in self._trials and record.state != "active" and staged.get(name) != record.digest:
                 del self._journal.records[name]
-        for name, (waiting, _) in list(self._waiting.items()):
-            if staged.get(name) != waiting.version.digest:
+        for name, waiting in list(self._waiting.items()):
+            if staged.get(name) != waiting.verified.version.digest:
                 del self._waiting[name]
-        mates = frozenset(verified.version.name for verified in delivery.verified)
         for verified in delivery.verified:
             if self.on_trial().get(verified.version.name) != verified.version.digest:
-                self._waiting[verified.version.name] = (verified, mates)
+                self._waiting[verified.version.name] = Waiting(verified)
+        self._sets.form()
 
     def _answer_returns(self) -> None:
-        """Operators may go back from what was confirmed long ago."""
+        """Operators may go back from what was confirmed long ago; what came with it then goes back too."""
         for name in self.words.returns():
-            if name not in self._trials and (trial := self._ground.active(name)) is not None:
-                trial.record.word = "return"
-                self._trials[name] = trial
+            mates = self._sets.came_together(name)
+            for each in (name, *mates):
+                candidate = self._trials.get(each)
+                if candidate is not None and candidate.record.state != "active":
+                    self._moves.drop(self._trials.pop(each), "what it was compared with is returned from")
+                if each not in self._trials and (trial := self._ground.active(each)) is not None:
+                    trial.record.mates = frozenset({name, *mates} - {each})
+                    self._trials[each] = trial
+            if name in self._trials:
+                self._trials[name].record.word = "return"
+            self._sets.form()
 
     def _keep_words(self) -> None:
         """What was said is on the disk before it is done, so that a kill does not unsay it."""
@@ -271,105 +286,6 @@ class Life:
             self._words_kept = words
             if words:
                 self._keep()
-
-    def _begin_waiting(self) -> bool:
-        """Begin the trial of what waits, where nothing else of its model is on trial."""
-        begun = False
-        for name, (verified, mates) in list(self._waiting.items()):
-            if (other := self._trials.get(name)) is not None:
-                self._ground.wait_behind(verified, other, self._moves)
-                continue
-            if self._ground.must_wait(verified):
-                continue
-            del self._waiting[name]
-            trial, step = self._ground.new(verified, mates)
-            self._trials[name] = trial
-            begun = True
-            try:
-                if step.state == "shadow":
-                    self._moves.to_shadow(trial, step.reason)
-                elif step.state == "canary":
-                    self._moves.to_canary(trial, step.reason)
-                else:
-                    trial.load(self._shelf, working=False)
-                    trial.ready = step.reason
-            except LinesideError as error:
-                self._fail(trial, str(error))
-        return begun
-
-    def _step(self, past_s: float) -> bool:
-        """Whether anything has changed its state."""
-        changed, ready = False, dict[str, str]()
-        for name, trial in list(self._trials.items()):
-            record = trial.record
-            if record.state == "verified":
-                ready[name] = trial.ready
-                continue
-            record.spent_s += past_s
-            step = life.after(record.state, self._ground.evidence(trial), self._ground.gates(trial))
-            if step.state == "rejected":
-                self._fail(trial, step.reason)
-                changed = True
-            elif record.state == "active":
-                changed |= self._baked(trial, step)
-            elif step.state == "active":
-                ready[name] = step.reason
-            elif step.state != record.state:
-                changed |= self._to_canary(trial, step.reason)
-            else:
-                self._stays(trial, step)
-        return self._activate(ready) or changed
-
-    def _baked(self, trial: Trial, step: life.Step) -> bool:
-        trial.record.reason = step.reason
-        if step.is_settled:
-            del self._trials[trial.version.name]
-            self._moves.confirm(trial, step.reason)
-        return step.is_settled
-
-    def _to_canary(self, trial: Trial, reason: str) -> bool:
-        try:
-            self._moves.to_canary(trial, reason)
-        except LinesideError as error:
-            self._fail(trial, str(error))
-        return True
-
-    def _stays(self, trial: Trial, step: life.Step) -> None:
-        """Its reason is told where somebody has to do something about it; else it is there for who asks."""
-        trial.record.reason = step.reason
-        if step.waits_for_feedback and not trial.is_disputed:
-            log.warning("%s %s: %s", trial.version.name, trial.version.version, step.reason)
-        if step.waits_for_feedback or trial.record.word == "hold" or trial.is_disputed:
-            self._moves.say(trial, step.state, step.reason)
-        trial.is_disputed = step.waits_for_feedback
-
-    def _activate(self, ready: dict[str, str]) -> bool:
-        """Have those take over whose whole set is ready."""
-        trials = []
-        for name in sorted(ready):
-            trial = self._trials[name]
-            behind = self._ground.behind(trial, ready, self._trials, self._waiting)
-            if behind:
-                self._moves.say(trial, trial.record.state, f"ready; waits for {', '.join(behind)}, which came with it")
-                continue
-            try:
-                trial.load(self._shelf, working=False)
-            except LinesideError as error:
-                self._fail(trial, str(error))
-                return True
-            trials.append(trial)
-        if not trials or self._clock() < self._again_s:
-            return False
-        if self._moves.activate(trials, ready):
-            self._again_s = self._clock() + AGAIN_S
-            return False
-        for name in {runner.name for trial in trials for runner in trial.runners}:
-            self._ground.drifts(name, None)
-        return True
-
-    def _fail(self, trial: Trial, reason: str) -> None:
-        del self._trials[trial.version.name]
-        self._moves.fail(trial, reason)
 
     def _keep(self) -> None:
         """Bring times and counts to the disk."""

@@ -62,24 +62,35 @@ class Ground:
         self._absent = frozenset(absent)
         self._drifting: dict[str, str] = {}
 
-    def new(self, verified: Verified, mates: frozenset[str]) -> tuple[Trial, Step]:
-        """A trial, and where it begins; one that an earlier start has begun goes on where it was."""
+    def new(self, verified: Verified, mates: frozenset[str], gates: Gates) -> tuple[Trial, Step]:
+        """A trial, and where it begins; one that an earlier start has begun goes on where it was.
+
+        Args:
+            verified: Which.
+            mates: See `agent.life.journal.Record.mates`.
+            gates: Of it in its set.
+        """
         version = verified.version
         active, known = self._store.active(version.name), self._journal.records.get(version.name)
         runners = self._runners(verified.tables)
         can_compare = (
             active is not None and active.digest != version.digest and any(runner.state == "ok" for runner in runners)
         )
-        step = life.first(verified.gates, verified.proof, can_compare=can_compare)
+        step = life.first(gates, verified.proof, can_compare=can_compare)
         record = Record(version.version, version.digest, "verified", verified.proof)
         if known is not None and known.digest == version.digest and known.state != "active":
             record = known
             if can_compare and known.state != "verified":
                 step = life.Step(known.state, known.reason)
-        record.gates = verified.gates.as_dict()
+        record.gates, record.mates = verified.gates.as_dict(), mates
         trial = self._trial(version, verified.tables, verified.gates, record)
-        trial.bundle, trial.mates = verified.bundle, mates
+        trial.bundle = verified.bundle
         return trial, step
+
+    def untried(self, verified: Verified) -> Trial:
+        """What stands for a version of which no trial has begun, where one is asked for."""
+        record = Record(verified.version.version, verified.version.digest, "verified", verified.proof)
+        return self._trial(verified.version, verified.tables, verified.gates, record)
 
     def active(self, name: str, record: Record | None = None) -> Trial | None:
         """What is active, to be watched on, or to be returned from; None if nothing is, or nobody has it."""
@@ -98,9 +109,9 @@ class Ground:
         runners = self._pipelines.values()
         return tuple(runner for runner in runners if runner.settings.model in tables and runner.state != "ended")
 
-    def must_wait(self, verified: Verified) -> bool:
+    def must_wait(self, verified: Verified, gates: Gates) -> bool:
         """Whether one of its pipelines is just about to work, or will when the agent runs, and may be compared with then."""
-        gates, active = verified.gates, self._store.active(verified.version.name)
+        active = self._store.active(verified.version.name)
         if (
             active is None
             or active.digest == verified.version.digest
@@ -109,10 +120,6 @@ class Ground:
             return False
         is_absent = not self._absent.isdisjoint(verified.tables)
         return is_absent or any(runner.state == "starting" for runner in self._runners(verified.tables))
-
-    def gates(self, trial: Trial) -> Gates:
-        """Those that can be passed: without a pipeline there are no frames to count."""
-        return trial.gates if trial.runners else replace(trial.gates, bake_frames=0)
 
     def evidence(self, trial: Trial) -> Evidence:
         """What was seen of a version in its present state."""
@@ -158,27 +165,10 @@ class Ground:
 
     def wait_behind(self, verified: Verified, other: Trial, moves: Moves) -> None:
         """Say that a version waits for the one before it."""
-        record = Record(verified.version.version, verified.version.digest, "verified", verified.proof)
-        waiting = self._trial(verified.version, verified.tables, verified.gates, record)
+        waiting = self.untried(verified)
         waiting.said = other.follower
         moves.say(waiting, "verified", f"{verified.proof}; waits until {other.version.version} is confirmed or gone")
         other.follower = waiting.said
-
-    def behind(
-        self, trial: Trial, ready: Collection[str], trials: Mapping[str, Trial], waiting: Collection[str]
-    ) -> list[str]:
-        """Models of its set that are still on their way and not ready."""
-        return sorted(
-            name
-            for name in trial.mates - {trial.version.name}
-            if name in waiting
-            or (
-                name in trials
-                and name not in ready
-                and trials[name].mates == trial.mates
-                and trials[name].record.state != "active"
-            )
-        )
 
     def shown(self, trial: Trial) -> dict[str, Any]:
         """A trial, as JSON types."""

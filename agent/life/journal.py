@@ -17,6 +17,7 @@ from agent.life.tally import DECIDED, TRIED
 from cloud_sync.atomic import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.core.life import Word
@@ -48,6 +49,7 @@ class Record:
         word: What an operator has said, until it is done.
         counts: What was seen of it; see `agent.life.tally`.
         reference: Decisions of the model that it is compared with, by count.
+        mates: Other models that come to work with it, or have, and none without the others; see `agent.core.sets`.
     """
 
     version: str
@@ -60,6 +62,7 @@ class Record:
     word: Word = ""
     counts: dict[str, int] = field(default_factory=dict)
     reference: dict[str, int] = field(default_factory=dict)
+    mates: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -74,6 +77,7 @@ class Record:
             "word": self.word,
             "counts": self.counts,
             "reference": self.reference,
+            "mates": sorted(self.mates),
         }
 
 
@@ -138,6 +142,12 @@ def in_state(record: Record, state: State, reason: str) -> Record:
     return replace(record, state=state, reason=reason, spent_s=0.0, runs=1, word="", counts=dict(kept))
 
 
+def set_of(name: str, records: Mapping[str, Record]) -> set[str]:
+    """A model, and those that come to work with it or have done so."""
+    mates = {name, *records[name].mates}
+    return {each for each in mates if each in records and {each, *records[each].mates} == mates}
+
+
 def _records(data: dict[str, Any]) -> dict[str, Record]:
     """See `_record`."""
     if data["schema"] != SCHEMA:
@@ -166,4 +176,5 @@ def _record(row: dict[str, Any]) -> Record:
         row["word"],
         {str(name): int(count) for name, count in row["counts"].items()},
         {str(name): int(count) for name, count in row["reference"].items()},
+        frozenset(map(str, row.get("mates", ()))),  # a journal of before sets has none
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.core.gates import tightest
 from agent.core.life import crashed_too_often
 from agent.life.events import event
-from agent.life.journal import in_state
+from agent.life.journal import in_state, set_of
 from cloud_sync.errors import CloudSyncError
 from cloud_sync.store import Version
 
@@ -42,35 +42,41 @@ def begin(
     journal.read()
     if not journal.records:
         return []
-    events = []
-    rejected = store.rejected()
+    _believe_the_store(store, journal)
+    events: list[Event] = []
     for name, record in list(journal.records.items()):
-        version, active = Version(name, record.version, record.digest), store.active(name)
-        is_active = active is not None and active.digest == record.digest
-        if record.state == "active" and not is_active:
-            del journal.records[name]
-            continue
-        if is_active and record.state != "active":
-            journal.records[name] = in_state(record, "active", "activated")
-        now = journal.records[name]
-        why = crashed_too_often(now.runs, now.spent_s, tightest(now.gates))
-        if name in rejected and rejected[name].digest == record.digest:
-            why = rejected[name].reason  # a kill came between the two records of a return
+        if name not in journal.records:
+            continue  # it has gone with its set
+        why = _why_not(store, name, record)
         if why is None:
-            now.runs = 1 if _is_beyond(now) else now.runs + 1
+            record.runs = 1 if _is_beyond(record) else record.runs + 1
             continue
         try:
-            _give_up(store, version, why)
+            events += _give_up(store, journal, name, why, on_rejected)
         except (OSError, CloudSyncError) as error:
             hint = {"hint": "is the disk full? lineside doctor"}
             log.error("%s %s should go and cannot: %s", name, record.version, error, extra=hint)  # noqa: TRY400 - its cause is in the line
-            continue
-        del journal.records[name]
-        journal.note(name, record.version, "rejected", why)
-        on_rejected(version, why)
-        events.append(event("returned" if is_active else "rejected", version, why))
     journal.write()
     return events
+
+
+def _believe_the_store(store: ModelStore, journal: Journal) -> None:
+    """A kill may have come between it and the journal."""
+    for name, record in list(journal.records.items()):
+        active = store.active(name)
+        is_active = active is not None and active.digest == record.digest
+        if record.state == "active" and not is_active:
+            del journal.records[name]
+        elif is_active and record.state != "active":
+            journal.records[name] = in_state(record, "active", "activated")
+
+
+def _why_not(store: ModelStore, name: str, record: Record) -> str | None:
+    """Why a version is not to be loaded again; None if it may be."""
+    rejection = store.rejected().get(name)
+    if rejection is not None and rejection.digest == record.digest:
+        return rejection.reason  # a kill came between the two records of a return
+    return crashed_too_often(record.runs, record.spent_s, tightest(record.gates))
 
 
 def _is_beyond(record: Record) -> bool:
@@ -78,12 +84,37 @@ def _is_beyond(record: Record) -> bool:
     return record.spent_s > tightest(record.gates).crash_window_s
 
 
-def _give_up(store: ModelStore, version: Version, why: str) -> None:
-    """Reject a version; if it is active, the one before it is active again."""
+def _give_up(
+    store: ModelStore, journal: Journal, name: str, why: str, on_rejected: Callable[[Version, str], None]
+) -> list[Event]:
+    """Reject a version with its set, and make active again what was before them."""
+    versions = _set_of(store, journal, name)
+    known = store.rejected()
+    if any(one.name not in known or known[one.name].digest != one.digest for one in versions):
+        if len(versions) > 1:
+            names = " and ".join(f"{one.name} {one.version}" for one in versions)
+            why = f"{why}; {names} came together, and nobody can say which of them it was"
+        store.reject_together(versions, why)
+        known = store.rejected()
+    store.give_back({one.name: one.digest for one in versions})
+    events = []
     hint = {"hint": "its own files, or the delegate's driver? lineside model verify on a machine of this kind"}
-    log.error("%s %s is rejected before it is loaded again: %s", version.name, version.version, why, extra=hint)
-    store.reject(version.name, version.digest, why)
-    store.give_back({version.name: version.digest})
+    for one in versions:
+        reason, record = known[one.name].reason, journal.records.pop(one.name, None)
+        log.error("%s %s is rejected before it is loaded again: %s", one.name, one.version, reason, extra=hint)
+        journal.note(one.name, one.version, "rejected", reason)
+        on_rejected(one, reason)
+        was_active = record is not None and record.state == "active"
+        events.append(event("returned" if was_active else "rejected", one, reason))
+    return events
+
+
+def _set_of(store: ModelStore, journal: Journal, name: str) -> list[Version]:
+    """A version with those that came with it; those of which nothing was tried yet are in the store alone."""
+    records, waiting = journal.records, store.staged()
+    tried = {each: Version(each, records[each].version, records[each].digest) for each in set_of(name, records)}
+    untried = {mate: waiting[mate] for mate in records[name].mates if mate in waiting and mate not in records}
+    return [one for _, one in sorted({**untried, **tried}.items())]
 
 
 def ended(journal: Journal) -> None:

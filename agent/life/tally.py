@@ -15,7 +15,7 @@ from agent.core.feedback import differ, was_right
 from agent.core.life import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from agent.core.comparing import Pair
     from agent.core.feedback import Feedback
@@ -80,6 +80,7 @@ class Tally:
         self._disputed: OrderedDict[str, Pair] = OrderedDict()
         self._own: OrderedDict[str, None] = OrderedDict()
         self._labelled: OrderedDict[str, None] = OrderedDict()
+        self._spared: frozenset[str] = frozenset()
         self._on_disagreed = on_disagreed
 
     def pair(self, pair: Pair, frame: Frame) -> None:
@@ -103,8 +104,9 @@ class Tally:
         usable = prediction.quality == "good"
         with self._lock:
             if prediction.model.digest != self._digest:
-                self._counts["others"] += 1
-                self._counts["others unusable"] += not usable
+                if prediction.pipeline not in self._spared:
+                    self._counts["others"] += 1
+                    self._counts["others unusable"] += not usable
                 if prediction.decision is not None:
                     self._reference[prediction.decision] += 1
                     self._decided_before.append(prediction.decision)
@@ -116,6 +118,11 @@ class Tally:
                 self._decided.append(prediction.decision)
             self._latencies.append(prediction.latency_ms.invoke)
             _keep(self._own, prediction.id, None)
+
+    def spare(self, pipelines: Collection[str]) -> None:
+        """What the other model decides in these is a reference for decisions, and for nothing else."""
+        with self._lock:
+            self._spared = frozenset(pipelines)
 
     def feedback(self, said: Feedback) -> str | None:
         """A person has spoken of a prediction: how it counts, in words; None where it is not known here."""

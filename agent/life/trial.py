@@ -15,16 +15,16 @@ from agent.core.errors import LinesideError, ModelRefused
 from agent.models.stored import prefixed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
 
     from agent.core.gates import Gates
+    from agent.core.life import Step
     from agent.life.journal import Record
     from agent.life.tally import Tally
     from agent.models.bundle import Bundle
     from agent.models.contract import Model
     from agent.models.shelf import ModelShelf
     from agent.pipeline.canary import Canary
-    from agent.pipeline.offer import Offer
     from agent.pipeline.runner import PipelineRunner
     from agent.pipeline.shadow import Shadow
     from cloud_sync.store import Version
@@ -72,10 +72,9 @@ class Trial:
         record: What the journal keeps of it.
         tally: What is counted of it.
         bundle: Of it; None for one that was active at the start.
-        mates: Models that came with it, and become active with it.
         models: Loaded, and in no pipeline's hands but those of a shadow or a canary; by pipeline.
         kept: Of its predecessor, by pipeline; to be returned to within a frame.
-        ready: Why a verified one may be active at once; empty where it is compared first.
+        first: Where it is to begin, or to go on after a restart; None for one that has begun.
         said: State and reason that were told of it last.
         follower: The same of the one that waits behind it.
         is_disputed: It waits for feedback.
@@ -88,10 +87,9 @@ class Trial:
     record: Record
     tally: Tally
     bundle: Bundle | None = None
-    mates: frozenset[str] = frozenset()
     models: dict[str, Model] = field(default_factory=dict)
     kept: dict[str, Model] = field(default_factory=dict)
-    ready: str = ""
+    first: Step | None = None
     said: tuple[str, str] | None = None
     follower: tuple[str, str] | None = None
     is_disputed: bool = False
@@ -133,12 +131,18 @@ class Trial:
             if (model := self.models.get(runner.name)) is not None:
                 self._shadows[runner.name] = runner.shadow(model, on_pair=self.tally.pair, share=1.0)
 
-    def canary(self) -> None:
-        """Have it decide a share of the frames."""
+    def canary(self, share: float, spared: Collection[str] = ()) -> None:
+        """Have it decide a share of the frames.
+
+        Args:
+            share: 0..1.
+            spared: Pipelines in which it decides none; what the active model decides there is a reference, and no more.
+        """
         self.watch()
+        self.tally.spare(spared)
         for runner in self.runners:
-            if (model := self.models.get(runner.name)) is not None:
-                self._canaries[runner.name] = runner.canary(model, share=self.gates.canary_share)
+            if runner.name not in spared and (model := self.models.get(runner.name)) is not None:
+                self._canaries[runner.name] = runner.canary(model, share=share)
 
     def leave(self) -> None:
         """End its shadow or canary. A model that does not come back is left behind: nobody may use or close it."""
@@ -153,10 +157,10 @@ class Trial:
                 log.error("%s %s: %s", self.version.name, self.version.version, self._left_behind)
         self._shadows, self._canaries = {}, {}
 
-    def offer(self, models: dict[str, Model]) -> dict[str, Offer]:
-        """Offer models to its pipelines, which have them from here on; by pipeline. See `settled`."""
+    def give(self, models: dict[str, Model]) -> list[tuple[PipelineRunner, Model]]:
+        """Its pipelines, each with its model, which is theirs from here on; see `agent.life.offering.offer_all`."""
         self._crashes = {runner.name: runner.child_restarts for runner in self.runners}
-        return {runner.name: runner.offer(models.pop(runner.name)) for runner in self.runners if runner.name in models}
+        return [(runner, models.pop(runner.name)) for runner in self.runners if runner.name in models]
 
     def fault(self) -> str:
         """Why it cannot go on; empty where it can."""
@@ -217,26 +221,3 @@ def close_all(models: dict[str, Model]) -> None:
     """Close and forget."""
     while models:
         models.popitem()[1].close()
-
-
-def settled(offers: Mapping[str, Offer], timeout_s: float) -> tuple[dict[str, Model], list[Offer]]:
-    """Wait until pipelines have taken what they were offered, and close what none took.
-
-    Args:
-        offers: By pipeline.
-        timeout_s: For each.
-
-    Returns:
-        What came back, by pipeline, to be closed or kept; and the offers that nobody has answered in time.
-    """
-    came: dict[str, Model] = {}
-    late: list[Offer] = []
-    for name, offer in offers.items():
-        if not offer.wait(timeout_s):
-            late.append(offer)
-            continue
-        if not offer.taken:
-            offer.model.close()
-        if offer.former is not None:
-            came[name] = offer.former
-    return came, late

@@ -65,6 +65,7 @@ class Words:
         store: ModelStore,
         tables: Mapping[str, Sequence[str]],
         trials: Mapping[str, Trial],
+        came_together: Callable[[str], Sequence[str]],
         wake: Callable[[], None],
     ) -> None:
         """Store.
@@ -73,6 +74,7 @@ class Words:
             store: Says what is active.
             tables: Under `models`, by the name in the registry.
             trials: What is on trial, by the same name; belongs to the driver.
+            came_together: Models that return with a confirmed one, by the same name.
             wake: Has the driver look.
         """
         self.judging: dict[str, str] = {}
@@ -80,6 +82,7 @@ class Words:
         self._store = store
         self._names = {table: name for name, each in tables.items() for table in each}
         self._trials = trials
+        self._came_together = came_together
         self._wake = wake
         self._lock = threading.Lock()
         self._returns: set[str] = set()
@@ -91,6 +94,8 @@ class Words:
             table: The model, by its name under `models`.
             word: `return`: what is on trial is rejected, an active version included; without any, the active one goes and the previous one
                 comes. `hold`: what is on trial stays where it is, until its deadline. `confirm`: it goes on without what it still had to show.
+                What speaks against a version counts for its set, what speaks for it for itself: its set waits for it or goes with it, and
+                nothing is skipped of a model that nobody named.
 
         Raises:
             Unknown: There is no such model, or it does not come from a registry.
@@ -111,7 +116,8 @@ class Words:
                 )
             trial.record.word = word
             self._wake()
-            return Heard(table, version, state, _WILL[word, "active" if state == "active" else "candidate"])
+            will = _WILL[word, "active" if state == "active" else "candidate"]
+            return Heard(table, version, state, _with(will, word, sorted(trial.record.mates)))
 
     def _without_trial(self, table: str, name: str, word: Spoken) -> Heard:
         if word != "return":
@@ -126,7 +132,8 @@ class Words:
             raise NotNow(f"{table} has no previous version to return to", hint=_STATUS)
         self._returns.add(name)
         self._wake()
-        return Heard(table, active.version, "active", _WILL["return", "active"])
+        will = _with(_WILL["return", "active"], "return", self._came_together(name))
+        return Heard(table, active.version, "active", will)
 
     def returns(self) -> list[str]:
         """Models that are to go back though nothing is on trial; each is told once."""
@@ -158,6 +165,16 @@ _WILL = {
     ("return", "active"): "it is rejected, and the previous version comes back",
     ("hold", "candidate"): "it stays where it is until its deadline",
     ("hold", "active"): "it is not confirmed before its deadline",
-    ("confirm", "candidate"): "it becomes active with what came with it, and its bake time begins",
+    ("confirm", "candidate"): "it becomes active, and its bake time begins",
     ("confirm", "active"): "it is confirmed, and its predecessor is let go",
 }
+_OF_SETS: dict[Spoken, str] = {
+    "return": "so it is with {mates}, which came with it",
+    "hold": "{mates}, which came with it, waits for that",
+    "confirm": "as soon as {mates} is as far, which came with it",
+}
+
+
+def _with(will: str, word: Spoken, mates: Sequence[str]) -> str:
+    """What follows, where a version belongs to a set."""
+    return f"{will}; {_OF_SETS[word].format(mates=' and '.join(mates))}" if mates else will

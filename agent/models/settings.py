@@ -72,6 +72,9 @@ class ModelSettings(Strict):
     """registry: channel to follow."""
     gates: GateSettings = GateSettings()
     """registry: what a new version must show here before it counts."""
+    canary_pipelines: list[Name] | None = Field(default=None, min_length=1)
+    """registry: pipelines in which a canary decides, `gates.canary_share` of their frames each; the others go on with the active version alone
+    until the new one is active. Default all that have this model."""
     threads: int | None = Field(default=None, ge=1, le=64)
     """Threads of this model's interpreters, in place of `runtime.threads` and `runtime.lone_threads`."""
     delegates: list[DelegateSettings] | None = None

@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.core.comparing import NOT_FINITE, own_ms_of
 from agent.core.results import is_finite
+from agent.core.sets import is_of_share
 from agent.pipeline.beside import Answer, Failure
 from agent.pipeline.tried import Tried
 
@@ -139,7 +140,7 @@ class Canary(Tried[_Question]):
         Args:
             pipeline: Name of its table in the configuration.
             model: The candidate; used by nobody else until `wait` says True.
-            share: Of the frames that it decides, in 0..1: every n-th.
+            share: Of the frames that it decides, in 0..1; which ones: `agent.core.sets.is_of_share`.
             live: Frames come in a pace of their own.
             deadline_ms: Of the pipeline.
             hung_after_s: How long a call may take.
@@ -150,7 +151,6 @@ class Canary(Tried[_Question]):
         self._live = live
         self._deadline_ms = deadline_ms
         self._hung_after_s = hung_after_s
-        self._credit = 0.0
         self._slow = self._failed = 0
         self._mine, self._others = _Tally(), _Tally()
         self._before: Frame | None = None
@@ -186,10 +186,8 @@ class Canary(Tried[_Question]):
         self._measure(frame)
         if self.is_over or self._others.frames < _FIRST_FRAMES:
             return None
-        self._credit += self._share
-        if self._credit < 1:
+        if not is_of_share(frame.index, self._share):
             return None
-        self._credit -= 1
         held_s = self._beside.held_s(time.monotonic())
         if held_s is not None:  # it is still at an earlier one
             self._slow += 1

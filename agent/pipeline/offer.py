@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent.core.boundary import Boundary
     from agent.models.contract import Model, Preparer
 
 
@@ -24,8 +25,9 @@ class Offer:
         taken: Whether the pipeline works with `model` now, and will close it.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, boundary: Boundary | None = None) -> None:
         self.model = model
+        self._boundary = boundary
         self.own: Preparer = model.preparer()
         self.at_intake: Preparer = model.preparer()
         self.former: Model | None = None
@@ -35,6 +37,14 @@ class Offer:
     def wait(self, timeout_s: float) -> bool:
         """Wait until the last frame of the old model is finished, or nobody will take this one any more; False if neither came in time."""
         return self._over.wait(timeout_s)
+
+    def is_for(self, index: int) -> bool:
+        """Whether the frame that the pipeline has at hand is to be this model's."""
+        return self._boundary is None or self._boundary.lies_before(index)
+
+    def is_for_all_that_come(self) -> bool:
+        """Whether every frame is that is not in the mailbox yet."""
+        return self._boundary is None or self._boundary.all_came()
 
     def conclude(self) -> None:
         """Nothing uses the old model any more, or the offer came to nothing. May be called twice."""
@@ -59,10 +69,17 @@ class OfferBox:
         if self._closed:
             offer.conclude()
 
-    def take(self) -> Offer | None:
-        """The offer, which is then the caller's to conclude."""
+    def take(self, only: Offer | None = None) -> Offer | None:
+        """The offer, which is then the caller's to conclude.
+
+        Args:
+            only: None where it has been replaced by another one meanwhile; without, whichever there is.
+        """
         with self._lock:
-            offer, self.waiting = self.waiting, None
+            offer = self.waiting
+            if only is not None and offer is not only:
+                return None
+            self.waiting = None
         return offer
 
     def close(self) -> None:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.backoff import Backoff
+from agent.core.boundary import Handover
 from agent.core.crashes import Crashes
 from agent.core.errors import LinesideError, ModelCrashed, ModelRefused, Stalled
 from agent.pipeline.candidates import Candidates, Line
@@ -31,6 +32,7 @@ from agent.pipeline.work import Station, Work
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from agent.core.boundary import Boundary
     from agent.core.comparing import Pair
     from agent.core.frames import Frame
     from agent.core.mailbox import Mailbox
@@ -60,12 +62,14 @@ class Feed:
         intake: What the source does with each frame before it is in the box.
         finite: Frames come from files that wait: none is dropped, and a full sink slows the source.
         shared: Another pipeline takes the same frames, so this one must never hold them up while it has no model.
+        handover: Where the source's frames divide, for all pipelines that take them.
     """
 
     box: Mailbox[Job]
     intake: Intake
     finite: bool
     shared: bool
+    handover: Handover = field(default_factory=Handover)
 
 
 class PipelineRunner:
@@ -141,7 +145,7 @@ class PipelineRunner:
         self._station.stop.set()
         self._woken.set()
 
-    def offer(self, model: Model) -> Offer:
+    def offer(self, model: Model, boundary: Boundary | None = None) -> Offer:
         """Have the pipeline work with another model from one frame to the next. Any thread; returns at once.
 
         A pipeline that waits for a model begins with this one. One that is being restarted takes it right after its start. One that has ended
@@ -150,6 +154,7 @@ class PipelineRunner:
         Args:
             model: Loaded by a thread that outlives it, and used by nobody else. Closed by the pipeline once it is taken, by the caller
                 otherwise.
+            boundary: Takes the frames after it, once it is marked; those before it are the old model's. None for the next frame.
 
         Returns:
             To be waited for; then its `former` is to be closed by the caller.
@@ -158,7 +163,7 @@ class PipelineRunner:
             ValueError: The model is in its shadow or canary still.
         """
         self._candidates.must_not_use(model)
-        offer = Offer(model)
+        offer = Offer(model, boundary)
         self._station.offers.put(offer)
         self._woken.set()
         return offer
@@ -177,7 +182,7 @@ class PipelineRunner:
         return self._candidates.begin_shadow(model, on_pair, share)
 
     def canary(self, model: Model, *, share: float) -> Canary:
-        """Have a candidate decide every n-th frame, after some that show what the model at work takes. Any thread; returns at once.
+        """Have a candidate decide a share of the frames, after some that show what the model at work takes. Any thread; returns at once.
 
         It ends as a shadow does. A frame on which it fails, or with which it is not back in time, is decided by the model at work.
 
@@ -244,6 +249,11 @@ class PipelineRunner:
     def needed(self) -> Needed | None:
         """Pixels that its frames must have; None for all that the source has, and before the first model."""
         return self._station.feed.intake.needed
+
+    @property
+    def handover(self) -> Handover:
+        """Of its source; the same for all pipelines that read that."""
+        return self._station.feed.handover
 
     @property
     def intake(self) -> Intake:

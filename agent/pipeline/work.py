@@ -140,8 +140,9 @@ class Work:
             return shift.is_over
 
         while not (stop.is_set() or shift.is_over):
-            if offers.waiting is not None:
-                self._swap()
+            # In this order: what lies in the box may be from before the boundary.
+            if (offer := offers.waiting) is not None and offer.is_for_all_that_come() and not len(box):
+                self._swap(offer)
             try:
                 job = box.get(_POLL_S, has_left)
             except Closed:
@@ -149,8 +150,8 @@ class Work:
             if job is None:
                 continue
             shift.taken += 1
-            if offers.waiting is not None:  # it came while this thread waited: the frame is the new model's
-                self._swap()
+            if (offer := offers.waiting) is not None and offer.is_for(job.frame.index):
+                self._swap(offer)
             self._unfinished = self._made(job)
             del job  # some megabytes, and the next one may be long in coming
             if station.once or not len(box):
@@ -193,13 +194,12 @@ class Work:
             return None
         return _Made(job, answer.inferred, canary.model, answer.result)
 
-    def _swap(self) -> None:
+    def _swap(self, offer: Offer) -> None:
         """From here on the offered model takes every frame; the old one goes back when what it inferred is finished."""
         station = self._station
         self._finish_at_once()
         with self._shift:
-            offer = station.offers.take()
-            if offer is None:
+            if station.offers.take(offer) is None:
                 return
             offer.former, offer.taken = self.model, True
             self._offers.append(offer)

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from agent.core.boundary import Handover
 from agent.core.errors import SourceUnavailable
 from agent.core.mailbox import Mailbox
 from agent.sources.policy import RunnerPolicy
@@ -54,6 +55,7 @@ class SourceRunner:
         frames: Frames handed over since the start.
         unreadable: Frames that were passed over because they could not be decoded.
         abandoned: Capture threads that hung for good and were replaced.
+        handover: Where its frames divide for all pipelines at once.
     """
 
     kind: Literal["source"] = "source"
@@ -79,6 +81,7 @@ class SourceRunner:
         self.frames = 0
         self.unreadable = 0
         self.abandoned = 0
+        self.handover = Handover()
         self._make = make
         self._policy = policy
         self._board = StatusBoard(name, lambda: on_status(self))
@@ -207,11 +210,13 @@ class SourceRunner:
         status = self._board.status
         if status.state != "ok" or status.captured_at_from != captured_at_from:
             self._board.change(SourceStatus("ok", captured_at_from))
+        self.handover.begins(frame.index)
         for box, admit in self._readers:
             admitted = None if box.closed else admit(frame)
             if admitted is not None:
                 while not (box.put(admitted, _OFFER_S) or box.closed or self._stop.is_set()):
                     continue
+        self.handover.ended()
 
     def _pass_over(self, unreadable: FrameUnreadable) -> None:
         self.unreadable += 1

@@ -18,6 +18,7 @@ from agent.models.headroom import need_headroom
 from agent.models.shelf import must_take_pictures
 from agent.models.stored import open_version, tables_of, told
 from cloud_sync.errors import CloudSyncError
+from cloud_sync.store import of_mate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,23 +85,29 @@ class Adoption:
             What became of each version so far; empty where nothing was staged.
         """
         events: list[Event] = []
-        verified: list[Verified] = []
+        verified: dict[str, Verified] = {}
         due, on_trial = self._due(), self._life.on_trial()
+        linked = self._life.linked({name: version for name, version in due.items() if name in self.tables})
+        gone: set[str] = set()
         for name, version in sorted(due.items()):
             if is_over():
                 return events
-            tables = self.tables.get(name)
-            if not tables or on_trial.get(name) == version.digest:
+            if name not in linked or name in gone or on_trial.get(name) == version.digest:
                 continue
             self._life.words.judging[name] = version.version
             try:
-                verified.append(self._judged(version, tables))
+                verified[name] = self._judged(version, self.tables[name])
             except LinesideError as error:
-                events.append(self._reject(version, tables, error))
+                gone |= {name, *linked[name]}
+                # What is on trial already is the driver's to end, and to tell of: it is not staged any more.
+                mates = [due[mate] for mate in sorted(linked[name]) if on_trial.get(mate) != due[mate].digest]
+                others = [due[mate] for mate in sorted(linked[name]) if due[mate] not in mates]
+                events += self._reject(version, mates, others, error)
             finally:
                 del self._life.words.judging[name]
+        wanted = {name: version for name, version in due.items() if name not in gone}
         if (verified or on_trial) and not is_over():
-            events += self._life.take(verified, due)
+            events += self._life.take([each for name, each in verified.items() if name in wanted], wanted)
         return events
 
     def _due(self) -> dict[str, Version]:
@@ -148,8 +155,17 @@ class Adoption:
         budget = {"p99_ms": bundle.spec.budget.p99_ms}
         return tightest(bundle.spec.gates.said(), budget, understood(dict(version.gates)), *configured)
 
-    def _reject(self, version: Version, tables: Sequence[str], error: LinesideError) -> Event:
-        """Note that a version is not to be tried again; the old one goes on."""
+    def _reject(
+        self, version: Version, mates: Sequence[Version], others: Sequence[Version], error: LinesideError
+    ) -> list[Event]:
+        """Note that a version is not to be tried again, nor what came with it; the old ones go on.
+
+        Args:
+            version: Whose fault it is.
+            mates: What came with it.
+            others: The same, and is told of elsewhere.
+            error: The fault.
+        """
         log.error(
             "%s %s is rejected: %s",
             version.name,
@@ -158,11 +174,13 @@ class Adoption:
             extra={"code": error.code, "hint": error.hint},
         )
         try:
-            self._store.reject(version.name, version.digest, str(error))
+            self._store.reject(version, str(error), [*mates, *others])
         except (OSError, CloudSyncError) as fault:
             log.warning("the rejection cannot be recorded, so it is judged again: %s", fault)
-        self._say(tables, told(version, "rejected", str(error)))
-        return event("rejected", version, str(error))
+        reasons = [(version, str(error)), *((mate, of_mate(version, str(error))) for mate in mates)]
+        for one, reason in reasons:
+            self._say(self.tables[one.name], told(one, "rejected", reason))
+        return [event("rejected", one, reason) for one, reason in reasons]
 
     def _say(self, tables: Sequence[str], version: ModelVersion) -> None:
         for table in tables:

@@ -16,6 +16,7 @@ from cloud_sync.errors import (
     HardwareUnfit,
     ManifestForeign,
     MetadataInvalid,
+    NotAssigned,
     VersionRejected,
     VersionYanked,
 )
@@ -114,18 +115,34 @@ def decide(
         rejection = here.rejected.get(name)
         if name in here.active and here.active[name].digest == version.digest:
             current[name] = version
-        elif rejection is not None and rejection.digest == version.digest:
+        elif rejection is not None and _holds(rejection, version, wanted):
+            of_others = " or ".join(other.name for other in rejection.fault_of)
             refusals[name] = VersionRejected(
-                f"{name} {version.version} was tried on this device: {rejection.reason}", hint="assign another version"
+                f"{name} {version.version} was tried on this device: {rejection.reason}",
+                hint=f"assign another version{of_others and f' of {of_others}'}",
             )
             continue
         elif version.digest in here.digests:
             ready[name] = version
         else:
             fetches.append(Fetch(version, layout.manifest_target(name, version.version)))
-        if rejection is not None and rejection.digest != version.digest:
+        if rejection is not None and not _holds(rejection, version, wanted):
             forgiven.add(name)
     return Plan(current, ready, tuple(fetches), keep, refusals, frozenset(forgiven))
+
+
+def _holds(rejection: Rejection, version: Version, wanted: Mapping[str, Wanted | CloudSyncError]) -> bool:
+    """Whether a version is not to be tried again; one without a fault of its own is, when it comes with something else than before."""
+    return rejection.digest == version.digest and not any(
+        _is_another(wanted.get(other.name), other) for other in rejection.fault_of
+    )
+
+
+def _is_another(wanted: Wanted | CloudSyncError | None, before: Version) -> bool:
+    """Whether a model is to run something else than before, as far as that is known."""
+    if isinstance(wanted, CloudSyncError):
+        return isinstance(wanted, NotAssigned)
+    return wanted is None or wanted.sha256 != before.digest
 
 
 def check_manifest(content: bytes, version: Version) -> Manifest:

@@ -24,6 +24,7 @@ from cloud_sync.registry.state.files import RoleRow
 from cloud_sync.signers import SCHEME, key_of, signer_from_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from securesystemslib.signer import Signer
@@ -140,7 +141,7 @@ class Edit:
         old = versions.subject(self.tx, subject)
         expires = self.now + self.settings.assignment
         wanted = {
-            model: self._wanted(model, row.version)
+            model: self._wanted(model, row.version, row.gates)
             for model, row in sorted(versions.wanted_by(self.tx, subject).items())
             if row.version is not None
         }
@@ -200,11 +201,11 @@ class Edit:
         files.add_role(self.tx, RoleRow(role, version, content, expires))
         self._known_by_timestamp.append((layout.METADATA + layout.metadata_file(role, version), content))
 
-    def _wanted(self, model: str, version: str) -> Wanted:
+    def _wanted(self, model: str, version: str, gates: Mapping[str, float]) -> Wanted:
         info = versions.version(self.tx, model, version)
         if info is None:
             raise StateUnreadable(f"{model} {version} is assigned and not there")
-        return Wanted(layout.manifest_target(model, version), info.digest)
+        return Wanted(layout.manifest_target(model, version), info.digest, gates)
 
 
 def _sealed(made: Assignment, signers: list[Signer]) -> bytes:

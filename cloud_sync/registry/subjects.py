@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloud_sync import layout
 from cloud_sync.errors import Refused
+from cloud_sync.gates import check as check_gates
 from cloud_sync.registry import repository
 from cloud_sync.registry.errors import UnknownName
 from cloud_sync.registry.state import versions
@@ -18,14 +20,22 @@ if TYPE_CHECKING:
     from cloud_sync.registry.types import SubjectInfo
 
 _KINDS = ("channel", "device")
+_NOTHING = WantedRow("", "", None, None)
 
 
-def assign(edit: Edit, subject: str, models: Mapping[str, str | None], *, replace: bool) -> SubjectInfo:
-    """Say what a subject should run, and sign it. Nothing is signed where nothing changes.
+def assign(
+    edit: Edit,
+    subject: str,
+    models: Mapping[str, str | None],
+    *,
+    replace: bool,
+    gates: Mapping[str, Mapping[str, float | None]] = MappingProxyType({}),
+) -> SubjectInfo:
+    """Say what a subject should run and what that must show on a device, and sign it. Nothing is signed where nothing changes.
 
     Raises:
         UnknownName: There is no such model or version.
-        Refused: The subject is none, the version was yanked, or is below `min_release`.
+        Refused: The subject is none, the version was yanked, or is below `min_release`; or a gate makes no sense.
     """
     check_subject(subject)
     there = versions.wanted_by(edit.tx, subject)
@@ -33,24 +43,47 @@ def assign(edit: Edit, subject: str, models: Mapping[str, str | None], *, replac
     if replace:
         asked.update({model: None for model in there if model not in models})
     changed: dict[str, str | None] = {}
-    for model, version in asked.items():
-        if version is not None:
-            check_version(edit, model, version)
+    rows: list[WantedRow] = []
+    for model in (*asked, *(model for model in gates if model not in asked)):
         old = there.get(model, WantedRow(subject, model, None, None))
+        version = asked.get(model, old.version)
+        if model in asked and version is not None:
+            check_version(edit, model, version)
+        new = old._replace(version=version, gates=_gates(old, version, gates.get(model, {})))
         if version != old.version:
             changed[model] = version
+            new = new._replace(previous=old.version or old.previous)
+        if new != old:
+            rows.append(new)
     known = versions.subject(edit.tx, subject)
-    if known is not None and not changed:
+    if known is not None and not rows:
         return known
     if known is None:
         # The row that the others point at.
         versions.set_subject(edit.tx, subject, 0, edit.now, edit.now)
-    for model, version in changed.items():
-        old = there.get(model, WantedRow(subject, model, None, None))
-        versions.set_wanted(edit.tx, WantedRow(subject, model, version, old.version or old.previous))
+    for row in rows:
+        versions.set_wanted(edit.tx, row)
     edit.sign_assignment(subject)
-    edit.log("assign", subject, models=changed)
+    of_gates = {row.model: dict(row.gates) for row in rows if row.gates != there.get(row.model, _NOTHING).gates}
+    edit.log("assign", subject, models=changed, **({"gates": of_gates} if of_gates else {}))
     return _known(edit, subject)
+
+
+def _gates(old: WantedRow, version: str | None, said: Mapping[str, float | None]) -> dict[str, float]:
+    """The gates of a model from now on: those that were not named stay, those without a value go, and all with the model.
+
+    Raises:
+        Refused: One makes no sense, or there is no version that it could be about.
+    """
+    check_gates(said)
+    if version is not None:
+        held = {**old.gates, **said}
+        return {name: value if value % 1 else int(value) for name, value in held.items() if value is not None}
+    if any(value is not None for value in said.values()):
+        raise Refused(
+            f"{old.subject} names no version of {old.model}, which gates could be for", hint="name one with them"
+        )
+    return {}
 
 
 def take_back(edit: Edit, model: str, version: str) -> dict[str, str | None]:
@@ -65,7 +98,7 @@ def take_back(edit: Edit, model: str, version: str) -> dict[str, str | None]:
             versions.set_wanted(edit.tx, row._replace(previous=None))
             continue
         to = row.previous if row.previous and _may_run(edit, model, row.previous) else None
-        versions.set_wanted(edit.tx, WantedRow(row.subject, model, to, None))
+        versions.set_wanted(edit.tx, row._replace(version=to, previous=None))
         edit.sign_assignment(row.subject, before=True)
         returned[row.subject] = to
     return returned

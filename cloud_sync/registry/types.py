@@ -102,13 +102,19 @@ class Yanked:
 
 @dataclass(frozen=True, slots=True)
 class SubjectInfo:
-    """What a channel or a device should run: the last signed assignment of `channel:<name>` or `device:<id>`."""
+    """What a channel or a device should run: the last signed assignment of `channel:<name>` or `device:<id>`.
+
+    Attributes:
+        models: Model → version.
+        gates: Model → gates that this assignment sets for it, by name; models without any are not here.
+    """
 
     subject: str
     counter: int
     issued_at: datetime
     expires: datetime
-    models: Mapping[str, str]  # model → version
+    models: Mapping[str, str]
+    gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ the agent would not load anyway.
 """
 
 from cloud_sync.store.errors import StoreBusy, VersionMissing
-from cloud_sync.store.records import Rejection, Version
+from cloud_sync.store.records import Rejection, Version, of_mate
 from cloud_sync.store.store import ModelStore
 
-__all__ = ["ModelStore", "Rejection", "StoreBusy", "Version", "VersionMissing"]
+__all__ = ["ModelStore", "Rejection", "StoreBusy", "Version", "VersionMissing", "of_mate"]

@@ -44,11 +44,19 @@ class Rejection:
         digest: Of its manifest, in hexadecimal.
         reason: A sentence.
         at: When, ISO 8601.
+        fault_of: Versions that came with it, of which one was at fault; empty for a fault of its own. It may be tried again when one of them is
+            another one.
     """
 
     digest: str
     reason: str
     at: str
+    fault_of: tuple[Version, ...] = ()
+
+
+def of_mate(faulty: Version, reason: str) -> str:
+    """Why a version is rejected that has no fault of its own: it came with one that has."""
+    return f"it came with {faulty.name} {faulty.version}, which is rejected: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,13 @@ def decode_staged(content: bytes) -> dict[str, Version] | None:
 def encode_rejected(rejected: Mapping[str, Rejection]) -> bytes:
     """As it stands in `rejected.json`."""
     models = {
-        name: {"digest": one.digest, "reason": one.reason, "at": one.at} for name, one in sorted(rejected.items())
+        name: {
+            "digest": one.digest,
+            "reason": one.reason,
+            "at": one.at,
+            **({"fault_of": list(map(_named, one.fault_of))} if one.fault_of else {}),
+        }
+        for name, one in sorted(rejected.items())
     }
     return _encode({"schema": REJECTED, "models": models})
 
@@ -152,7 +166,7 @@ def decode_rejected(content: bytes) -> dict[str, Rejection] | None:
     """The record, or None if it cannot be read."""
     try:
         models = _decode(content, REJECTED)["models"]
-        return {name: Rejection(str(r["digest"]), str(r["reason"]), str(r["at"])) for name, r in models.items()}
+        return {name: _rejection(row) for name, row in models.items()}
     except _UNREADABLE:
         return None
 
@@ -163,6 +177,15 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 def _active(name: str, row: Mapping[str, Any]) -> Active:
     before = None if row["previous"] is None else _version(name, row["previous_version"], row["previous"])
     return Active(_version(name, row["version"], row["active"]), before, str(row["activated_at"]))
+
+
+def _rejection(row: Mapping[str, Any]) -> Rejection:
+    fault_of = (_version(str(one["model"]), one["version"], one["digest"]) for one in row.get("fault_of", ()))
+    return Rejection(str(row["digest"]), str(row["reason"]), str(row["at"]), tuple(fault_of))
+
+
+def _named(version: Version) -> dict[str, str]:
+    return {"model": version.name, "version": version.version, "digest": version.digest}
 
 
 def _version(name: str, version: Any, digest: Any, gates: Any = None) -> Version:

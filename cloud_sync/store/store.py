@@ -28,7 +28,7 @@ from cloud_sync.layout import is_sha256
 from cloud_sync.manifest import FilesDiffer, ManifestInvalid
 from cloud_sync.store import folders, records
 from cloud_sync.store.errors import StoreBusy, VersionMissing
-from cloud_sync.store.records import Activation, Rejection, Version
+from cloud_sync.store.records import Activation, Rejection, Version, of_mate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -209,11 +209,42 @@ class ModelStore:
             if after is not before:
                 write_atomically(self._activation, after.encode())
 
-    def reject(self, name: str, digest: str, reason: str) -> None:
-        """Note that a version did not prove itself, so that it is not staged again until something else was assigned."""
+    def reject(self, version: Version, reason: str, mates: Iterable[Version] = ()) -> None:
+        """Note that a version did not prove itself, so that it is not staged again until something else was assigned.
+
+        Args:
+            version: Which.
+            reason: A sentence.
+            mates: Those that came with it and have no fault of their own, by the same record. They may be staged again, too, when another version
+                of this model is assigned with them.
+        """
+        why, now = of_mate(version, reason), _now()
+        self._reject(
+            {mate.name: Rejection(mate.digest, why, now, (version,)) for mate in mates}
+            | {version.name: Rejection(version.digest, reason, now)}
+        )
+
+    def reject_together(self, versions: Iterable[Version], reason: str) -> None:
+        """Note that versions did not prove themselves that came together, where nobody can say which of them it was.
+
+        Each of them may be staged again when it comes with something else.
+        """
+        all_of_them, now = tuple(versions), _now()
+        self._reject(
+            {
+                one.name: Rejection(one.digest, reason, now, tuple(other for other in all_of_them if other is not one))
+                for one in all_of_them
+            }
+        )
+
+    def _reject(self, rejections: Mapping[str, Rejection]) -> None:
         with self._locked():
-            rejected = self.rejected() | {name: Rejection(digest, reason, _now())}
-            write_atomically(self._rejected, records.encode_rejected(rejected))
+            write_atomically(self._rejected, records.encode_rejected({**self.rejected(), **rejections}))
+
+    def came_with(self, name: str) -> dict[str, Version]:
+        """What became active by the same record as the active version of a model, and is active still; that model included."""
+        models = self._read_activation().models
+        return {other: one.active for other, one in models.items() if name in models and one.at == models[name].at}
 
     def discard_damaged(self, digest: str) -> bool:
         """Remove a version whose files are no longer what its manifest says, so that the next sync fetches it again.

@@ -128,6 +128,13 @@ def test_an_agent_takes_the_first_version_the_next_and_none_that_is_faulty(
         versions = [p["model"]["version"] for p in predictions]
         assert versions == sorted(versions)
         assert set(versions) == {"1.0.0", "1.1.0"}
+    by_frame = [
+        {p["frame"]["index"]: p["model"]["version"] for p in subscriber.bodies(f"{pipeline}/prediction")}
+        for pipeline in ("inspect", "again")
+    ]
+    seen_by_both = by_frame[0].keys() & by_frame[1].keys()
+    assert {by_frame[0][index] for index in seen_by_both} == {"1.0.0", "1.1.0"}
+    assert [index for index in seen_by_both if by_frame[0][index] != by_frame[1][index]] == []
 
     publish(registry, tmp_path, "1.3.0")
     stick = lineside("sync", "import", registry.folder, "-c", config)

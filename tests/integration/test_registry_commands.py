@@ -138,6 +138,15 @@ def test_from_the_ceremony_to_a_version_that_was_taken_back(lineside, monkeypatc
         shown = lineside(f"registry models show {name} --json").json
         assert [each["channels"] for each in shown["versions"]] == [["canary"], []]
         assert lineside(f"registry channel stable {name}=1.0.0 --json").json["models"] == {name: "1.0.0"}
+        gated = lineside(f"registry channel stable {name}=1.0.0 --gate bake_s=7200 --gate canary_share=0.05 --json")
+        assert gated.json["gates"] == {name: {"bake_s": 7200, "canary_share": 0.05}}
+        assert "bake_s=7200 canary_share=0.05" in lineside("registry channel").out
+        misspelt = lineside(f"registry channel stable {name}=1.0.0 --gate bake=60")
+        assert (misspelt.code, "did you mean bake_s?" in misspelt.err) == (1, True)
+        assert lineside(f"registry channel stable {name}=1.0.0 --gate bake_s").code == 2
+        assert lineside("registry channel stable --gate bake_s=60").code == 2, "for which model?"
+        fewer = lineside(f"registry channel stable {name}=1.0.0 --gate bake_s= --json")
+        assert fewer.json["gates"] == {name: {"canary_share": 0.05}}
         assert lineside(f"registry assign press-07 {name}=1.0.0").code == 1, "a publisher has no say in single devices"
         back = lineside(f"registry yank {name} 1.1.0 --key owner.pem {keys} --json")
         assert (back.code, back.json["returned"]) == (0, {"channel:canary": "1.0.0"})

@@ -67,7 +67,7 @@ class Stage:
 class Line:
     """Pipelines of models that come from a registry, over one store."""
 
-    def __init__(self, tmp_path, pipelines, prover, *, gates=None, staged=False) -> None:
+    def __init__(self, tmp_path, pipelines, prover, *, gates=None, staged=False, spared=()) -> None:
         self.folder = tmp_path
         self.now_s = 0.0
         self.is_killed = False
@@ -100,6 +100,11 @@ class Line:
             self.journal,
             tables=tables_of(models),
             pipelines=self.runners,
+            sources={
+                name: {runner.settings.source for runner in self.runners.values() if runner.settings.model == name}
+                for name in names
+            },
+            spared=spared,
             on_candidate=lambda name, version: self.candidates.append((name, version.version, version.state)),
             on_event=self.events.append,
             on_finding=lambda name, finding: self.findings.append((name, finding.code)),
@@ -243,3 +248,47 @@ class Begun:
         self.to_canary()
         self.line.predicted("a", self.new, count=5)
         self.line.turn(after_s=30)
+
+
+class Together:
+    """A line of pipeline `a` with model `m` and `b` with `n`, with 1.0.0 of each at work, and 1.1.0 of both delivered."""
+
+    def __init__(self, line, **toml) -> None:
+        self.line = line
+        self.old = {name: activated(line.store, line.version("1.0.0", name=name)) for name in "mn"}
+        line.start()
+        folders = {name: line.version("1.1.0", name=name, toml=toml.get(name, "")) for name in "mn"}
+        self.new = {name: stage(line.store, folder, want=False) for name, folder in folders.items()}
+        line.store.want(self.new)
+        self.events = line.adoption.adopt()
+
+    def compare(self, name, *, active="accept", candidate="accept") -> list[str]:
+        """Enough of a shadow: the ids of its frames."""
+        return [self.line.shadows[PIPELINE_OF[name]].pair(active, candidate) for _ in range(10)]
+
+    def decide(self, name, count=5, decision="accept") -> list[str]:
+        """So many predictions of its new version."""
+        return self.line.predicted(PIPELINE_OF[name], self.new[name], decision, count=count)
+
+    def to_bake(self, *, reference=0) -> None:
+        """Enough of shadow and canary, for both."""
+        for name in "mn":
+            self.line.predicted(PIPELINE_OF[name], self.old[name], count=reference)
+            self.compare(name)
+        self.line.turn(after_s=60)
+        for name in "mn":
+            self.decide(name)
+        self.line.turn(after_s=30)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Of what is on trial."""
+        return {name: shown["state"] for name, shown in self.line.life.status().items()}
+
+    @property
+    def active(self) -> dict[str, str]:
+        """Versions that the record names."""
+        return {name: self.line.store.active(name).version for name in "mn"}
+
+
+PIPELINE_OF = {"m": "a", "n": "b"}

@@ -144,6 +144,7 @@ def pipeline(
     patience=None,
     observers=(),
     finite=True,
+    handover=None,
     **settings,
 ):
     """A pipeline over a mailbox that waits, as that of a file; its box and its sink."""
@@ -151,7 +152,7 @@ def pipeline(
     runner = PipelineRunner(
         name,
         PipelineSettings(source="s", model="m", **settings),
-        Feed(box, Intake(), finite=finite, shared=shared),
+        Feed(box, Intake(), finite=finite, shared=shared, **({"handover": handover} if handover else {})),
         load=load,
         sink=sink,
         identity=Identity("dev", "session-1", lambda: "unsynced"),

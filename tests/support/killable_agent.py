@@ -95,9 +95,9 @@ def arm(trigger: Trigger) -> None:
 
     offer = PipelineRunner.offer
 
-    def counted_offer(runner, model):
+    def counted_offer(runner, model, boundary=None):
         trigger.step()
-        offered = offer(runner, model)
+        offered = offer(runner, model, boundary)
         trigger.step()
         return offered
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloud_sync import layout
@@ -41,23 +42,33 @@ class Assignments:
             raise UnknownName(f"nothing was ever assigned to {subject}", hint="`lineside registry channel` assigns")
         return found
 
-    def assign(self, subject: str, models: Mapping[str, str | None], *, replace: bool = False, by: str) -> SubjectInfo:
+    def assign(
+        self,
+        subject: str,
+        models: Mapping[str, str | None],
+        *,
+        replace: bool = False,
+        gates: Mapping[str, Mapping[str, float | None]] = MappingProxyType({}),
+        by: str,
+    ) -> SubjectInfo:
         """Say what a channel or a device should run.
 
         Args:
             subject: `channel:<name>` or `device:<id>`; it is made when it is not there.
             models: Model → version, or None to take the model out. Models that are not named stay as they are.
             replace: Models that are not named are taken out.
+            gates: Model → gates that its versions must pass on a device, or None to take one out; see `cloud_sync.gates`. They stay when
+                another version is assigned.
             by: For the log.
 
         Raises:
             UnknownName: There is no such version.
-            Refused: It was yanked, it is below `min_release`, or the subject is none.
+            Refused: It was yanked, it is below `min_release`, or the subject is none; or a gate makes no sense.
             GateRefused: A channel would go on to a version that is not shown to be as good as the one it names.
         """
         with self._changing.change(by) as edit:
             gate.demand_no_worse(edit, subject, models, self._blobs)
-            return subjects.assign(edit, subject, models, replace=replace)
+            return subjects.assign(edit, subject, models, replace=replace, gates=gates)
 
     def set_channel(
         self, channel: str, models: Mapping[str, str | None], *, replace: bool = False, by: str

@@ -145,13 +145,14 @@ def _assign(call: Call) -> m.Subject:
 
 def _assigned(call: Call, subject: str) -> m.Subject:
     models: Mapping[str, str | None] = call.body.models
-    who = call.who
+    gates, who = call.body.gates, call.who
     if who is not None and who.role != "admin":
-        foreign = sorted(name for name in models if not who.may_publish(name))
+        foreign = sorted(name for name in {*models, *gates} if not who.may_publish(name))
         if foreign or call.body.replace or not subject.startswith(layout.channel_subject("")):
             what = f"models of others ({foreign[0]})" if foreign else "whole channels, or single devices"
             raise NotAllowed(f"the {who.role} {who.name} may not assign {what}", hint="ask an admin")
-    return _subject_of(call.registry.assignments.assign(subject, models, replace=call.body.replace, by=call.by))
+    done = call.registry.assignments.assign(subject, models, replace=call.body.replace, gates=gates, by=call.by)
+    return _subject_of(done)
 
 
 # -- devices ----------------------------------------------------------------------------------------------------------------------
@@ -299,6 +300,7 @@ def _subject_of(info: SubjectInfo) -> m.Subject:
         issued_at=info.issued_at,
         expires=info.expires,
         models=dict(info.models),
+        gates={model: dict(gates) for model, gates in info.gates.items()},
     )
 
 

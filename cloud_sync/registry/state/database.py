@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from cloud_sync.registry.errors import RegistryBusy, StateUnreadable
@@ -104,13 +104,31 @@ class Database:
             tx.execute(insert(schema.about).values(name="version", value=str(schema.VERSION)))
 
     def _check(self) -> None:
-        with self.reading() as tx:
-            version = tx.execute(select(schema.about.c.value).where(schema.about.c.name == "version")).scalar()
+        if self._version() in schema.FROM_EARLIER:
+            with self.writing() as tx:
+                _bring_up_to_date(tx)
+        version = self._version()
         if version != str(schema.VERSION):
             raise StateUnreadable(
                 f"{self._path} is of version {version}, this program knows {schema.VERSION}",
                 hint="start the newer program",
             )
+
+    def _version(self) -> str:
+        with self.reading() as tx:
+            return _version(tx)
+
+
+def _version(tx: Connection) -> str:
+    return str(tx.execute(select(schema.about.c.value).where(schema.about.c.name == "version")).scalar())
+
+
+def _bring_up_to_date(tx: Connection) -> None:
+    """All steps in one transaction; whoever opens it at the same time waits, and finds nothing left to do."""
+    while (step := schema.FROM_EARLIER.get(version := _version(tx))) is not None:
+        tx.execute(text(step))
+        later = str(int(version) + 1)
+        tx.execute(update(schema.about).where(schema.about.c.name == "version").values(value=later))
 
 
 _WRITES = "lineside_writes"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
-VERSION = 1
+VERSION = 2
+"""1 had no `wanted.gates`."""
 
 
 def _name(of: str) -> Column[str]:
@@ -101,6 +102,7 @@ wanted = Table(
     Column("model", String(64), ForeignKey("models.name"), primary_key=True),
     Column("version", String(64)),
     Column("previous", String(64)),
+    Column("gates", Text, nullable=False, server_default="{}"),
 )
 """What a subject should run; `previous` is what it should run before. A `version` of null keeps only the memory of the previous one."""
 
@@ -187,6 +189,9 @@ changes = Table(
     _sha256("previous"),
     _sha256("hash"),
 )
+
+FROM_EARLIER = {"1": "ALTER TABLE wanted ADD COLUMN gates TEXT DEFAULT '{}' NOT NULL"}
+"""What makes the next version of the one that is there."""
 
 FOR_SQLITE = tuple(
     f"CREATE TRIGGER changes_are_kept_{verb.lower()} BEFORE {verb} ON changes "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, insert, select, update
@@ -12,18 +13,20 @@ from cloud_sync.registry.times import iso, parsed
 from cloud_sync.registry.types import SubjectInfo, VersionInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
 
 
 class WantedRow(NamedTuple):
-    """What a subject should run of one model, and what it should run before."""
+    """What a subject should run of one model, what it should run before, and what a version must show on a device."""
 
     subject: str
     model: str
     version: str | None
     previous: str | None
+    gates: Mapping[str, float] = MappingProxyType({})
 
 
 def add_model(tx: Connection, name: str, at: datetime) -> None:
@@ -126,7 +129,7 @@ def set_subject(tx: Connection, name: str, counter: int, issued_at: datetime, ex
 def wanted_by(tx: Connection, name: str) -> dict[str, WantedRow]:
     """What a subject should run, by model; also models that it should not run any more."""
     rows = tx.execute(select(wanted).where(wanted.c.subject == name))
-    return {row.model: WantedRow(row.subject, row.model, row.version, row.previous) for row in rows}
+    return {row.model: _wanted(row) for row in rows}
 
 
 def wanting(tx: Connection, model: str, version_name: str) -> list[WantedRow]:
@@ -136,13 +139,13 @@ def wanting(tx: Connection, model: str, version_name: str) -> list[WantedRow]:
         .where(wanted.c.model == model, (wanted.c.version == version_name) | (wanted.c.previous == version_name))
         .order_by(wanted.c.subject)
     )
-    return [WantedRow(row.subject, row.model, row.version, row.previous) for row in rows]
+    return [_wanted(row) for row in rows]
 
 
 def set_wanted(tx: Connection, row: WantedRow) -> None:
     """Replace what a subject should run of a model."""
     here = (wanted.c.subject == row.subject, wanted.c.model == row.model)
-    values = {"version": row.version, "previous": row.previous}
+    values = {"version": row.version, "previous": row.previous, "gates": json.dumps(dict(row.gates), sort_keys=True)}
     if tx.execute(update(wanted).where(*here).values(**values)).rowcount == 0:
         tx.execute(insert(wanted).values(subject=row.subject, model=row.model, **values))
 
@@ -174,4 +177,9 @@ def _info(tx: Connection, row: Row[tuple[object, ...]]) -> VersionInfo:
 def _subject(tx: Connection, row: Row[tuple[object, ...]]) -> SubjectInfo:
     found = wanted_by(tx, row.subject)
     named = {model: entry.version for model, entry in sorted(found.items()) if entry.version is not None}
-    return SubjectInfo(row.subject, row.counter, parsed(row.issued_at), parsed(row.expires), named)
+    gates = {model: found[model].gates for model in named if found[model].gates}
+    return SubjectInfo(row.subject, row.counter, parsed(row.issued_at), parsed(row.expires), named, gates)
+
+
+def _wanted(row: Row[tuple[object, ...]]) -> WantedRow:
+    return WantedRow(row.subject, row.model, row.version, row.previous, json.loads(row.gates))

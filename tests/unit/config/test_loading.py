@@ -269,3 +269,48 @@ def test_faults_of_one_layer_do_not_hide_those_of_another():
         "first: mqtt.ulr is not known",
         "second: log.levle is not known",
     }
+
+
+REGISTRY_LINE = """\
+[sources.cam]
+type = "camera"
+url = "0"
+[models.m]
+registry = "parts"
+canary_pipelines = [{canaries}]
+[models.n]
+path = "n"
+[pipelines.press-1]
+source = "cam"
+model = "m"
+[pipelines.press-2]
+source = "cam"
+model = "m"
+[pipelines.look]
+source = "cam"
+model = "n"
+"""
+
+
+@pytest.mark.parametrize(
+    ("canaries", "message", "hint"),
+    [
+        ('"press-1", "press-2"', None, None),
+        ('"pres-1"', "models.m.canary_pipelines names 'pres-1', which is no table under pipelines", "mean press-1?"),
+        ('"look"', "names 'look', which has the model n", "pipelines with m: press-1, press-2"),
+    ],
+)
+def test_a_canary_decides_in_pipelines_that_have_its_model(tmp_path, canaries, message, hint):
+    """Another name is no canary anywhere, and the version would be rejected at its deadline."""
+    loaded = load(write(tmp_path, REGISTRY_LINE.format(canaries=canaries)))
+    found = [finding for finding in loaded.findings if finding.code == "unknown-name"]
+    assert bool(found) == (message is not None)
+    if message is not None:
+        [finding] = found
+        assert (finding.severity, message in finding.message, hint in finding.hint) == ("error", True, True)
+
+
+def test_canary_pipelines_of_a_model_that_no_registry_brings_are_of_no_use(tmp_path):
+    """It never has a candidate."""
+    text = REGISTRY_LINE.format(canaries='"press-1"').replace('registry = "parts"', 'path = "m"')
+    assert "nothing-to-try" in [finding.code for finding in load(write(tmp_path, text)).findings]

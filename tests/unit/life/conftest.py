@@ -19,10 +19,9 @@ def make_line(tmp_path, prover):
     """Makes lines over one state directory, each a start of the agent; ends them."""
     made = []
 
-    def make(gates=None, **pipelines):
-        made.append(
-            Line(tmp_path, pipelines or {"a": {"model": "m"}}, prover, gates=GATES | (gates or {}), staged=True)
-        )
+    def make(gates=None, spared=(), **pipelines):
+        tables = pipelines or {"a": {"model": "m"}}
+        made.append(Line(tmp_path, tables, prover, gates=GATES | (gates or {}), staged=True, spared=spared))
         return made[-1]
 
     yield make

@@ -285,27 +285,6 @@ def test_a_later_version_waits_until_the_active_one_is_confirmed(begun):
     assert line.moves[-2:] == [("confirmed", "1.1.0"), ("shadow", "1.2.0")]
 
 
-def test_models_that_came_together_become_active_together(make_line, monkeypatch):
-    """By one record, when the slower one is ready too; one that is rejected holds up no other."""
-    line = make_line(a={"model": "m"}, b={"model": "n"})
-    for name in "mn":
-        activated(line.store, line.version("1.0.0", name=name))
-    line.start()
-    line.store.want({name: stage(line.store, line.version("1.1.0", name=name), want=False) for name in "mn"})
-    line.adoption.adopt()
-    records, activate = [], line.store.activate
-    monkeypatch.setattr(line.store, "activate", lambda versions: (records.append(sorted(versions)), activate(versions)))
-    new = {name: line.store.staged()[name] for name in "mn"}
-    for pipeline, name in (("a", "m"), ("b", "n")):
-        for _ in range(10):
-            line.shadows[pipeline].pair("accept", "accept")
-        line.turn(after_s=60)
-        line.predicted(pipeline, new[name], count=5)
-        line.turn(after_s=30)
-        assert records == ([] if name == "m" else [["m", "n"]])
-    assert [line.see("a"), line.see("b")] == ["1.1.0", "1.1.0"]
-
-
 def test_all_pipelines_of_a_model_take_it_or_none(make_line):
     """A fault in the shadow of one ends it in the other."""
     line = make_line(a={"model": "m"}, b={"model": "m"})
@@ -316,6 +295,37 @@ def test_all_pipelines_of_a_model_take_it_or_none(make_line):
     assert line.shadows["a"].is_over
     assert [line.see("a"), line.see("b")] == ["1.0.0", "1.0.0"]
     assert line.store.active("m") == begun.old
+
+
+def test_a_canary_decides_in_the_pipelines_that_it_was_given_and_in_no_other(make_line):
+    """All of their frames, if that was asked for; the others go on with the active version alone until the new one is active."""
+    line = make_line(a={"model": "m"}, b={"model": "m"}, spared=["b"], gates={"canary_share": 1.0})
+    begun = Begun(line)
+    assert set(line.shadows) == {"a", "b"}, "comparing costs no decision"
+    begun.to_canary()
+    assert {name: stage.share for name, stage in line.canaries.items()} == {"a": 1.0}
+    assert line.shadows["b"].is_over
+    line.predicted("b", begun.old, "reject", count=500, quality="bad")
+    line.turn(after_s=30)
+    assert line.life.status()["m"]["state"] == "canary", "what another one decides there proves nothing of it"
+    assert "others" not in line.life.status()["m"]["counts"]
+    line.predicted("a", begun.new, count=5)
+    line.turn()
+    assert [line.see("a"), line.see("b")] == ["1.1.0", "1.1.0"]
+
+
+def test_what_the_active_version_decides_in_spared_pipelines_is_a_reference(make_line):
+    """A new one that decides otherwise in its bake time is found out by it."""
+    line = make_line(a={"model": "m"}, b={"model": "m"}, spared=["b"])
+    begun = Begun(line)
+    begun.to_canary()
+    line.predicted("b", begun.old, "reject", count=200)
+    line.predicted("a", begun.new, count=5)
+    line.turn(after_s=30)
+    line.predicted("a", begun.new, count=60)
+    line.turn(after_s=61)
+    assert line.moves[-1] == ("returned", "1.1.0")
+    assert "its reference of" in line.store.rejected()["m"].reason
 
 
 def test_the_tightest_of_bundle_assignment_and_configuration_holds(make_line):

@@ -106,7 +106,7 @@ def test_a_kill_between_the_two_records_of_a_return_is_made_up_for(device):
     """It was rejected, so the one before it works."""
     device.store.activate({"m": device.new})
     device.journal("active")
-    device.store.reject("m", device.new.digest, "it decides otherwise")
+    device.store.reject(device.new, "it decides otherwise")
     assert device.start() == ["returned"]
     assert device.store.active("m") == device.old
 

@@ -10,6 +10,7 @@ from inspecting import LONG_S, Candidate, Line, Trap, TrappedModel, job, pipelin
 from agent.core.comparing import NOT_FINITE
 from agent.core.decisions import DecisionRule
 from agent.core.errors import ModelCrashed, ModelRefused
+from agent.core.sets import is_of_share
 from agent.pipeline.shift import Patience
 from agent.supervisor import Supervisor
 
@@ -28,7 +29,12 @@ class Seeing:
         return "".join(version for _, version, _ in self.made)
 
 
-def test_every_nth_frame_is_the_candidates_after_some_of_the_active_models():
+def turns(first, beyond, share) -> str:
+    """Whose each of these frames is: 2 of the candidate."""
+    return "".join("2" if is_of_share(index, share) else "1" for index in range(first, beyond))
+
+
+def test_a_share_of_the_frames_is_the_candidates_after_some_of_the_active_models():
     """Each by one model, in order, and the candidate's decision is what is published."""
     seeing = Seeing()
     with Line(observers=[seeing]) as line:
@@ -39,9 +45,9 @@ def test_every_nth_frame_is_the_candidates_after_some_of_the_active_models():
         assert canary.end().wait(LONG_S)
         for _ in range(4):
             line.frame()
-    assert seeing.versions == "1" * 8 + "1112" * 5 + "1111"
+    assert seeing.versions == "1" * 8 + turns(8, 28, 0.25) + "1111"
     assert {(version, decision) for _, version, decision in seeing.made} == {("1", "reject"), ("2", "unsure")}
-    assert candidate.decided == 5
+    assert candidate.decided == turns(8, 28, 0.25).count("2") == 5
     assert (canary.is_over, canary.fault) == (True, None)
 
 
@@ -55,8 +61,9 @@ def test_it_counts_what_each_of_the_two_decided():
         counts = canary.counts
         canary.end()
     assert (before.candidate.frames, before.candidate.p99_ms) == (0, None)
-    assert (counts.candidate.frames, counts.candidate.decisions) == (10, {"unsure": 10})
-    assert (counts.active.frames, counts.active.decisions) == (18, {"reject": 18})
+    own = turns(8, 28, 0.5).count("2")
+    assert (counts.candidate.frames, counts.candidate.decisions) == (own, {"unsure": own})
+    assert (counts.active.frames, counts.active.decisions) == (28 - own, {"reject": 28 - own})
     assert counts.candidate.p99_ms >= counts.candidate.p50_ms >= 0
     assert (counts.slow, counts.failed, counts.candidate.late, counts.active.bad) == (0, 0, 0, 0)
 
@@ -146,7 +153,7 @@ def test_an_offer_that_is_taken_ends_it_from_one_frame_to_the_next():
         assert offer.wait(LONG_S)
         assert (canary.is_over, canary.fault) == (True, None)
         assert canary.wait(LONG_S)
-    assert seeing.versions == "1" * 8 + "1212" + "3" * 8
+    assert seeing.versions == "1" * 8 + turns(8, 12, 0.5) + "3" * 8
 
 
 def test_it_goes_on_over_fresh_threads_and_a_reload_of_the_active_model():
@@ -160,22 +167,23 @@ def test_it_goes_on_over_fresh_threads_and_a_reload_of_the_active_model():
     runner, box, sink = pipeline(load, observers=[seeing])
     runner.start()
     canary = runner.canary(Candidate(), share=0.5)
-    for index in range(12):
+    hung = next(index for index in range(12, 20) if not is_of_share(index, 0.5))
+    for index in range(hung):
         box.put(job(index), 0)
         sink.wait_for(index + 1)
     trap._armed = True
-    box.put(job(12), 0)
+    box.put(job(hung), 0)
     assert trap.reached.wait(LONG_S)
     Supervisor([runner]).check(time.monotonic() + 31)
-    for index in range(13, 17):
+    for index in range(hung + 1, hung + 5):
         box.put(job(index), 0)
         sink.wait_for(index)
     trap.release()
     box.close()
     assert runner.join(LONG_S)
-    assert [seq for seq, *_ in sink.sent] == list(range(16))
+    assert [seq for seq, *_ in sink.sent] == list(range(hung + 4))
     assert (len(loads), runner.drops(), canary.fault) == (2, {"hung": 1}, None)
-    assert seeing.versions == "1" * 8 + "1212" + "2121"
+    assert seeing.versions == "1" * 8 + turns(8, hung, 0.5) + turns(hung + 1, hung + 5, 0.5)
     assert canary.is_over, "a pipeline that has ended has no canary"
 
 

@@ -8,6 +8,7 @@ import time
 
 from inspecting import LONG_S, RememberingSink, Trap, TrappedModel, job, pipeline
 
+from agent.core.boundary import Handover
 from agent.core.mailbox import Mailbox
 from agent.pipeline.inspector import Identity
 from agent.pipeline.settings import PipelineSettings
@@ -115,7 +116,7 @@ class OneFile:
     live = False
 
     def __init__(self) -> None:
-        self.boxes = {}
+        self.boxes, self.handover = {}, Handover()
 
     def subscribe(self, name, admit):
         self.boxes[name] = Mailbox(10, "wait")

@@ -108,8 +108,8 @@ def test_one_that_one_pipeline_cannot_have_is_taken_by_none(line):
 
 
 def test_several_models_are_recorded_at_once_and_a_faulty_one_holds_up_no_other(line, monkeypatch):
-    """One record for the set of those that prove themselves."""
-    line = line(a={"model": "m"}, b={"model": "n"}, c={"model": "o"})
+    """One record for those that prove themselves; the faulty one is of another line."""
+    line = line(a={"model": "m"}, b={"model": "n"}, c={"model": "o", "source": "t"})
     for name in "mno":
         activated(line.store, line.version("1.0.0", name=name))
     line.start()

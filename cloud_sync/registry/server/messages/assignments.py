@@ -16,6 +16,9 @@ class AssignBody(Message):
     """Model → version; null takes the model out."""
     replace: bool = False
     """Take out the models that are not named."""
+    gates: dict[Name, dict[Name, float | None]] = Field(default={}, max_length=MANY)
+    """Model → gates that its versions must pass on a device before they count there; null takes one out. Of bundle, device and this the tightest
+    value holds. They stay when another version is assigned."""
 
 
 class Subject(Message):
@@ -26,6 +29,8 @@ class Subject(Message):
     issued_at: datetime
     expires: datetime
     models: dict[str, str]
+    gates: dict[str, dict[str, float]]
+    """Model → gates that are set here, for models that have any."""
 
 
 class Subjects(Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,3 +108,38 @@ def test_a_model_without_owners_cannot_be_assigned():
     """The registry knows no such model."""
     plan = decide({"a": wanted("a", "1")}, {"a": None}, set(), StoreState())
     assert isinstance(plan.refusals["a"], VersionYanked)
+
+
+COMES_WITH = {
+    "as it did": (wanted("b", "2"), False),
+    "another version": (wanted("b", "3"), True),
+    "nothing assigned": (NotAssigned("no"), True),
+    "nobody knows what": (Unreachable("no"), False),
+    "not followed any more": (None, True),
+}
+
+
+@pytest.mark.parametrize("case", COMES_WITH)
+def test_a_version_without_a_fault_of_its_own_is_tried_again_when_it_comes_with_something_else(case):
+    """It was rejected for what came with it, and is not held responsible for good."""
+    mate, may_be_tried = COMES_WITH[case]
+    assigned = {"a": wanted("a", "2")} | ({} if mate is None else {"b": mate})
+    rejected = {
+        "a": Rejection(digest("a", "2"), "it came with b 2", "", (version_of("b", "2"),)),
+        "b": Rejection(digest("b", "2"), "worse", ""),
+    }
+    here = StoreState(rejected=rejected, digests={digest(n, v) for n in "ab" for v in VERSIONS})
+    plan = decide(assigned, {name: signed(name) for name in assigned}, frozenset(), here)
+    assert ("a" in plan.ready) == may_be_tried
+    assert ("a" in plan.forgiven) == may_be_tried
+    assert "a" in plan.ready or "another version of b" in plan.refusals["a"].hint
+
+
+def signed(name):
+    """Owners that publish everything."""
+    targets = {
+        path: Target(path, 1, digest(name, version), {"release": int(version), "hardware": []}, layout.role_of(name))
+        for version in VERSIONS
+        for path in [layout.manifest_target(name, version)]
+    }
+    return ModelDelegation(layout.role_of(name), 1, 0, targets)

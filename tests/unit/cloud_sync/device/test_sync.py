@@ -196,7 +196,7 @@ def test_a_rejected_version_is_not_staged_until_something_else_was_assigned(devi
     device.adopt()
     registry.assign("channel:stable", {"parts": "2"})
     device.sync()
-    device.store.reject("parts", device.store.staged()["parts"].digest, "golden samples fail")
+    device.store.reject(device.store.staged()["parts"], "golden samples fail")
     outcome = device.sync()
     assert (outcome.state, outcome.error["code"], device.store.staged()) == ("failed", "version-rejected", {})
     registry.assign("channel:stable", {"parts": "1"})

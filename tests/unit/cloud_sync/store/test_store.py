@@ -188,11 +188,50 @@ def test_what_is_wanted_is_staged_until_it_is_active_or_rejected(store):
     store.activate({"parts": two})
     assert store.staged() == {}
     store.want({"parts": three})
-    store.reject("parts", three.digest, "golden samples fail")
+    store.reject(three, "golden samples fail")
     assert store.staged() == {}
     assert store.rejected()["parts"].reason == "golden samples fail"
     store.forgive(["parts"])
     assert (store.staged(), store.rejected()) == ({"parts": three}, {})
+
+
+def test_what_came_with_a_rejected_version_is_not_staged_either_and_says_whose_fault_it_was(store):
+    """By one record, which a later start reads; its own digest is not held against it."""
+    one, other = put(store, "1"), put(store, "1", "cells")
+    store.want({"parts": one, "cells": other})
+    store.reject(one, "golden samples fail", [other])
+    assert store.staged() == {}
+    rejected = store.rejected()
+    assert (rejected["parts"].fault_of, rejected["cells"].fault_of) == ((), (one,))
+    assert rejected["cells"].reason == "it came with parts 1, which is rejected: golden samples fail"
+
+
+def test_of_versions_that_came_together_each_may_have_been_the_faulty_one(store):
+    """Where nobody can say which, each names the others."""
+    three = [put(store, "1", name) for name in ("parts", "cells", "cans")]
+    store.reject_together(three, "three crashes")
+    for one in three:
+        assert store.rejected()[one.name].fault_of == tuple(other for other in three if other != one)
+
+
+def test_a_rejection_of_before_sets_is_read(store, tmp_path):
+    """It is a fault of its own."""
+    (tmp_path / "store").mkdir(exist_ok=True)
+    row = {"digest": "00" * 32, "reason": "no", "at": "2026-11-01T00:00:00Z"}
+    record = {"schema": "lineside.rejected/1", "models": {"parts": row}}
+    (tmp_path / "store/rejected.json").write_text(json.dumps(record))
+    assert store.rejected()["parts"].fault_of == ()
+
+
+def test_the_store_knows_what_became_active_by_one_record(store):
+    """Until one of them goes on to another version."""
+    one, other, alone = put(store, "1"), put(store, "1", "cells"), put(store, "1", "cans")
+    store.activate({"parts": one, "cells": other})
+    store.activate({"cans": alone})
+    assert store.came_with("parts") == {"parts": one, "cells": other}
+    store.activate({"cells": put(store, "2", "cells")})
+    assert store.came_with("parts") == {"parts": one}
+    assert store.came_with("lids") == {}
 
 
 def test_collecting_keeps_what_is_active_previous_staged_or_in_use(store):
@@ -234,7 +273,7 @@ def test_no_sequence_of_steps_loses_what_is_needed(tmp_path_factory, data):
             store.activate({"parts": version})
             assert store.active("parts") == version
         elif step == "reject":
-            store.reject("parts", version.digest, "no")
+            store.reject(version, "no")
         elif step == "collect":
             store.collect(data.draw(st.integers(0, 3)), [])
             assert (store.active("parts"), store.previous("parts"), store.staged()) == before
@@ -267,7 +306,7 @@ def test_two_processes_write_one_after_the_other(store, tmp_path):
     for name in names:
         child = os.fork()
         if child == 0:
-            store.reject(name, "00" * 32, "no")
+            store.reject(Version(name, "1", "00" * 32), "no")
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(names)
