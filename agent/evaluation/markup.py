@@ -48,17 +48,18 @@ def page(title: str, subtitle: str, parts: Iterable[str]) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers_from: int = 1) -> str:
-    """A table; cells are plain text, or HTML where they are `Html`.
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, words: int = 0) -> str:
+    """A table; cells are plain text, or HTML where they are `Html`. The first column names the row, the others hold numbers.
 
     Args:
         head: Titles of the columns.
         rows: Cells.
-        numbers_from: Columns from here on are aligned to the right.
+        words: How many columns at the end hold words: they are aligned to the left like the first one.
     """
-    titles = "".join(f"<th{_class(k >= numbers_from)}>{escape(cell)}</th>" for k, cell in enumerate(head))
+    numbers = range(1, len(head) - words)
+    titles = "".join(f"<th{_class(k in numbers)}>{escape(cell)}</th>" for k, cell in enumerate(head))
     body = "".join(
-        "<tr>" + "".join(f"<td{_class(k >= numbers_from)}>{_cell(cell)}</td>" for k, cell in enumerate(row)) + "</tr>"
+        "<tr>" + "".join(f"<td{_class(k in numbers)}>{_cell(cell)}</td>" for k, cell in enumerate(row)) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
@@ -83,6 +84,16 @@ def verdict(sentences: Sequence[str], mood: str = "") -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A figure, or a dash where the data does not determine it."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference, with its sign."""
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def chance(p: float | None) -> str:
+    """A p-value; below a thousandth nobody needs to know how far."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - as said
 
 
 def _class(is_number: bool) -> str:  # noqa: FBT001 - of one table
