@@ -90,11 +90,12 @@ def _golden(bundle: Bundle, folder: Path, data: DataSet) -> int:
     (root / PICTURES).mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("file", chosen[0].by))
+    columns = sorted({item.by for item in chosen})
+    table.writerow(("file", *columns))
     for item in chosen:
         name = f"{PICTURES}/{item.id}{item.path.suffix.lower()}"
         shutil.copyfile(item.path, root / name)
-        table.writerow((name, item.expected))
+        table.writerow((name, *(item.expected if item.by == column else "" for column in columns)))
     write_atomically(root / LABELS, text.getvalue().encode())
     return len(chosen)
 

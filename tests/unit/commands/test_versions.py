@@ -7,7 +7,7 @@ from commanding import Answers, asked, audited, clerk
 
 from agent.commands.versions import Judge, Say
 from agent.core.feedback import Feedback
-from agent.life.words import Heard, NotNow, Unknown
+from agent.life.words import Heard, NotNow, SamplesOnly, Unknown
 
 
 class Ear:
@@ -107,5 +107,7 @@ def test_a_refusal_of_who_moves_versions_is_the_answer(desk, ear, verb, body, fa
 def test_without_a_registry_there_are_no_versions_to_speak_of(tmp_path):
     """All models come from folders."""
     answers = Answers()
-    clerk(tmp_path, {"return": Say("return", None)}, answers).obey(asked("return", {"model": "m"}))
+    clerk(tmp_path, {"return": Say("return", SamplesOnly(lambda _: False))}, answers).obey(
+        asked("return", {"model": "m"})
+    )
     assert answers.last.reason == "not_applicable"
