@@ -22,7 +22,7 @@ p { margin: 6px 0; max-width: 78ch; } .soft, small { color: var(--soft); }
 .verdict p { margin: 2px 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { font-weight: 600; color: var(--soft); font-size: 13px; } td.n, th.n { text-align: right; }
+th { font-weight: 600; color: var(--soft); font-size: 13px; } td.n, th.n { text-align: right; white-space: nowrap; }
 .plots { display: flex; flex-wrap: wrap; gap: 24px 36px; align-items: flex-start; } figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
 svg { max-width: 100%; height: auto; font: 12px system-ui, "DejaVu Sans", sans-serif; }
 svg .grid { stroke: var(--line); } svg .aid { stroke: var(--soft); stroke-dasharray: 4 4; } svg .line { fill: none; stroke: var(--main); stroke-width: 2; }
@@ -87,8 +87,11 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A difference, with its sign."""
-    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+    """A difference, with its sign; what rounds to nothing has none."""
+    if value is None:
+        return "–"
+    said = f"{value:+.3f}"
+    return "0.000" if float(said) == 0 else said.replace("-", "−")
 
 
 def chance(p: float | None) -> str:

@@ -127,7 +127,7 @@ def _measures(found: dict[str, Any], bounds: dict[str, float]) -> str:
 def _against(report: dict[str, Any]) -> Iterator[str]:
     against = report["against"]
     yield f"<h2>Against {escape(against['name'])} {escape(against['version'])}, on the same samples</h2>"
-    yield paired(report, "other", "this")
+    yield paired(report, "the other", "this")
 
 
 def paired(report: dict[str, Any], before: str, after: str) -> str:
@@ -155,9 +155,10 @@ def paired(report: dict[str, Any], before: str, after: str) -> str:
                 test["method"] + (", asked" if name in report["primary"] else ""),
             )
         )
-    head = ("measure", before, after, "difference", "95 %", f"right only in {before} : {after}", "p", "test")
+    head = ("measure", before, after, "difference", "95 %", "only one right", "p", "test")
     return table(head, rows, words=1) + (
-        "<p><small>Coloured: significant at 5 %. “asked” are the questions that decide whether it is worse; their p-values are adjusted for"
+        f"<p><small>Only one right: samples on which only {before} was right, and those on which only {after} was."
+        " Coloured: significant at 5 %. “asked” are the questions that decide whether it is worse; their p-values are adjusted for"
         " being several (Holm). The others are for the eye.</small></p>"
     )
 

@@ -88,7 +88,7 @@ def _parts(report: dict[str, Any]) -> Iterator[str]:
         )
         rows = report["layers"][:_MOST_LAYERS]
         yield drawing.bars(
-            [(f"{row['operator']} {_short(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows],
+            [(f"{row['operator']} {short_name(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows],
             names=370,
             longest=340,
         )
@@ -105,7 +105,7 @@ def _agreement(agreement: dict[str, Any]) -> str:
     return table(("", "float and quantized"), rows)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """The last parts of a tensor's name, which conversion makes long."""
     last = "/".join(name.split(";", maxsplit=1)[0].rstrip("/").split("/")[-2:])
     return last if len(last) <= _LONGEST_NAME else f"…{last[1 - _LONGEST_NAME :]}"
