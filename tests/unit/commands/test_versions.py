@@ -111,3 +111,15 @@ def test_without_a_registry_there_are_no_versions_to_speak_of(tmp_path):
         asked("return", {"model": "m"})
     )
     assert answers.last.reason == "not_applicable"
+
+
+@pytest.mark.parametrize(("is_kept", "reason"), [(True, None), (False, "unknown_name")])
+def test_without_a_registry_feedback_is_for_the_samples(tmp_path, is_kept, reason):
+    """It labels the picture that is kept; where none is, whoever speaks hears so."""
+    answers, heard = Answers(), []
+    ear = SamplesOnly(lambda said: heard.append(said) or is_kept)
+    clerk(tmp_path, {"feedback": Judge(ear)}, answers).obey(
+        asked("feedback", {"prediction": "0193", "verdict": "wrong", "label": "crack"})
+    )
+    assert heard == [Feedback("0193", "wrong", "crack")]
+    assert (answers.last.ok, answers.last.reason) == (is_kept, reason)
