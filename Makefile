@@ -21,7 +21,7 @@ test: $(VENV)/.test test-tools ## Run the tests (at most 8 minutes)
 	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 faults: $(VENV)/.test test-tools ## Inject every fault (40 minutes) and print the table of what it cost; SEED repeats a run
-	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal tests/faults tests/integration/test_keys_page.py --faults=all --faults-seed=$(SEED) \
+	$(VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal tests/faults tests/e2e/test_versions.py tests/integration/test_keys_page.py --faults=all --faults-seed=$(SEED) \
 		--faults-table=build/faults.md $(PYTEST_ARGS)
 
 soak: $(VENV)/.test test-tools ## Mixed faults at random moments for MINUTES (10) or SECONDS; fails on loss, disorder and growth

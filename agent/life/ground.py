@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.core import life
-from agent.core.baking import ENOUGH, shifted
+from agent.core.baking import ENOUGH, Decided, shifted
 from agent.core.errors import BadData
 from agent.core.gates import tightest
+from agent.core.sequential import compare
 from agent.life.journal import Record
 from agent.life.tally import Tally
 from agent.life.trial import Trial
@@ -117,27 +118,25 @@ class Ground:
     def evidence(self, trial: Trial) -> Evidence:
         """What was seen of a version in its present state."""
         record = trial.record
-        seen = trial.tally.evidence(
-            record.state,
-            record.spent_s,
-            record.word,
-            worsened=lambda decided, reference: self._worsened(trial, decided, reference),
-        )
-        return replace(seen, fault=trial.fault())
+        seen = trial.tally.evidence(record.state, record.spent_s, record.word)
+        return replace(seen, fault=trial.fault(), worsened=self._worsened(trial, seen))
 
-    def _worsened(self, trial: Trial, decided: Mapping[str, int], reference: Mapping[str, int]) -> str:
+    def _worsened(self, trial: Trial, seen: Evidence) -> str:
         """Why an active version is worse than its reference."""
         if trial.record.state != "active":
             return ""
         drifting = [self._drifting[runner.name] for runner in trial.runners if runner.name in self._drifting]
         if drifting:
             return f"what it says drifts since it is active: {drifting[0]}"
-        gates = trial.gates
-        if sum(decided.values()) < max(ENOUGH, gates.bake_frames / 10) or trial.record.spent_s < gates.bake_s / 10:
+        gates, decisions = trial.gates, trial.tally.decisions()
+        if seen.frames < max(ENOUGH, gates.bake_frames / 10) or seen.spent_s < gates.bake_s / 10:
             return ""  # a few parts in a row prove nothing
-        if sum(reference.values()) < ENOUGH:
-            reference = self._reference_of(trial.version)
-        return shifted(decided, reference, gates.max_decision_shift)
+        reference = decisions.before
+        if compare(seen.better, seen.worse, gates.max_error) == "better" and decisions.tried.total >= ENOUGH:
+            reference = decisions.tried  # its predecessor's decisions are what it was found to be better than
+        if reference.total < ENOUGH:
+            reference = Decided(self._reference_of(trial.version))
+        return shifted(decisions.own, reference, gates.max_decision_shift)
 
     def _reference_of(self, version: Version) -> dict[str, int]:
         """Decisions on the set that it was evaluated on, where its bundle has them."""

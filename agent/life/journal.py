@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent.core.times import now_text
+from agent.life.tally import DECIDED, TRIED
 from cloud_sync.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -125,9 +127,15 @@ class Journal:
 
 
 def in_state(record: Record, state: State, reason: str) -> Record:
-    """The record of the same version in another state; what others did and what feedback said stays, its own frames begin anew."""
-    kept = {name: count for name, count in record.counts.items() if name in _STAY}
-    return replace(record, state=state, reason=reason, spent_s=0.0, runs=1, word="", counts=kept)
+    """The record of the same version in another state: its own frames begin anew.
+
+    What others did, what feedback said and what it has decided is kept.
+    """
+    kept = Counter({name: count for name, count in record.counts.items() if name in _STAY or name.startswith(TRIED)})
+    for name, count in record.counts.items():
+        if name.startswith(DECIDED):
+            kept[f"{TRIED}{name.removeprefix(DECIDED)}"] += count
+    return replace(record, state=state, reason=reason, spent_s=0.0, runs=1, word="", counts=dict(kept))
 
 
 def _records(data: dict[str, Any]) -> dict[str, Record]:

@@ -218,6 +218,7 @@ class Moves:
         record = trial.record
         if record.state != state:
             assert state in ("shadow", "canary", "active")  # noqa: S101 - for mypy: these can be entered
+            record.counts, record.reference = trial.tally.counted()
             trial.record = record = in_state(record, state, reason)
             trial.tally.begin(record.counts)
         self._journal.records[trial.version.name] = record

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.core.baking import Decided
 from agent.core.feedback import was_right
 from agent.core.life import Evidence
 
@@ -22,10 +24,29 @@ if TYPE_CHECKING:
     from agent.core.messages import Prediction
     from agent.models.contract import Inferred
 
+_RECENT = 4096
+"""Decisions in the order of time, to see how much they depend on each other."""
 REMEMBERED = 5000
 """Pairs and predictions that feedback may still speak of; at 30 frames a second, three minutes of all, and of disagreements more."""
 _LATENCIES = 1000
+DECIDED, TRIED = "decided ", "tried "
+"""Of counts: decisions of its own in the present state, and those in its shadow and canary, whoever's counted."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What a version and others have decided on this line.
+
+    Attributes:
+        own: Of the version, in its present state.
+        tried: Of the version in its shadow and canary.
+        before: Of its predecessor.
+    """
+
+    own: Decided
+    tried: Decided
+    before: Decided
 
 
 class Tally:
@@ -52,6 +73,9 @@ class Tally:
         self._counts = Counter(counts)
         self._reference = Counter(reference)
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._decided: deque[str] = deque(maxlen=_RECENT)
+        self._decided_before: deque[str] = deque(maxlen=_RECENT)
+        self._tried: deque[str] = deque(maxlen=_RECENT)
         self._pairs: OrderedDict[str, Pair] = OrderedDict()
         self._disputed: OrderedDict[str, Pair] = OrderedDict()
         self._own: OrderedDict[str, None] = OrderedDict()
@@ -67,6 +91,9 @@ class Tally:
             self._counts["frames"] += 1
             self._counts["failures"] += failed
             self._counts["disagreed"] += other and not failed
+            if pair.candidate.decision is not None:
+                self._counts[f"{TRIED}{pair.candidate.decision}"] += 1
+                self._tried.append(pair.candidate.decision)
             _keep(self._disputed if other else self._pairs, pair.prediction_id, pair)
         if other:
             self._on_disagreed(pair, frame)
@@ -80,11 +107,13 @@ class Tally:
                 self._counts["others unusable"] += not usable
                 if prediction.decision is not None:
                     self._reference[prediction.decision] += 1
+                    self._decided_before.append(prediction.decision)
                 return
             self._counts["own"] += 1
             self._counts["unusable"] += not usable
             if prediction.decision is not None:
-                self._counts[f"decided {prediction.decision}"] += 1
+                self._counts[f"{DECIDED}{prediction.decision}"] += 1
+                self._decided.append(prediction.decision)
             self._latencies.append(prediction.latency_ms.invoke)
             _keep(self._own, prediction.id, None)
 
@@ -133,29 +162,35 @@ class Tally:
         with self._lock:
             self._counts = Counter(counts)
             self._latencies.clear()
+            self._tried.extend(self._decided)
+            self._decided.clear()
 
     def counted(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counts and reference, for the journal."""
         with self._lock:
             return dict(self._counts), dict(self._reference)
 
-    def evidence(
-        self, state: str, spent_s: float, word: Word, *, worsened: Callable[[Mapping[str, int], Mapping[str, int]], str]
-    ) -> Evidence:
+    def decisions(self) -> Decisions:
+        """What was decided, of whom and when."""
+        with self._lock:
+            return Decisions(
+                own=Decided(_of(self._counts, DECIDED), tuple(self._decided)),
+                tried=Decided(_of(self._counts, TRIED), tuple(self._tried)),
+                before=Decided(dict(self._reference), tuple(self._decided_before)),
+            )
+
+    def evidence(self, state: str, spent_s: float, word: Word) -> Evidence:
         """What there is to judge by.
 
         Args:
             state: The present one.
             spent_s: In it.
             word: An operator's.
-            worsened: Compares the decisions seen with those of the reference, in words.
         """
         with self._lock:
             counts, latencies = self._counts.copy(), sorted(self._latencies)
-            reference = dict(self._reference)
         in_shadow = state == "shadow"
         own = counts["own"]
-        decided = {name.removeprefix("decided "): n for name, n in counts.items() if name.startswith("decided ")}
         usual = own * counts["others unusable"] // counts["others"] if counts["others"] else 0
         return Evidence(
             spent_s=spent_s,
@@ -167,9 +202,13 @@ class Tally:
             better=counts["better"],
             worse=counts["worse"],
             wrong=counts["wrong"],
-            worsened=worsened(decided, reference),
             word=word,
         )
+
+
+def _of(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """By decision."""
+    return {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
 
 
 def _keep(ring: OrderedDict[str, T], name: str, value: T) -> None:

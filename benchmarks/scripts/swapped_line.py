@@ -51,6 +51,8 @@ cv2.setNumThreads(1)
 PERIOD_S = 1 / 30
 WAIT_S = 60.0
 WARM_FRAMES = 60
+REST_FRAMES = 8
+"""After a load and after a failure, as `agent.life.trial` rests after a load and its driver looks twice a second."""
 HANG_S = 0.5
 """After which a call counts as hung here."""
 IN_A_CHILD = ("crashes", "hangs its child")
@@ -283,10 +285,11 @@ class Bench:
         for number in range(1, int(self._order["times"]) + 1):
             bundle = self._bundles[number % 2]
             models = []
-            for _ in lines:
+            for line in lines:
                 began_s = time.perf_counter()
                 models.append(load_model(bundle, self._how))
                 load_ms.append((time.perf_counter() - began_s) * 1e3)
+                line.frames(REST_FRAMES)
             offers = [line.runner.offer(model) for line, model in zip(lines, models, strict=True)]
             for offer in offers:
                 if not offer.wait(WAIT_S) or offer.former is None:
@@ -296,7 +299,7 @@ class Bench:
                 if offer.former is not None:
                     offer.former.close()
             for line, _ in marks:
-                line.frames(4)
+                line.frames(REST_FRAMES)
             mixed += sum(sent.version != bundle.spec.version for line, mark in marks for sent in line.sink.sent[mark:])
         changes = sum(before.version != after.version for line in lines for before, after in pairwise(line.sink.sent))
         expected = int(self._order["times"]) * len(lines)
@@ -332,12 +335,14 @@ class Bench:
         for _ in range(int(self._order["times"])):
             if kind == "does not load":
                 found += _refused(self._bundles[1], how)
-                line.frames(4)
+                line.frames(REST_FRAMES)
                 continue
             for stage in ("shadow", "canary"):
                 usual_ms = statistics.median(each.invoke_ms for each in line.sink.sent[-50:])
                 model = Failing(kind, load_model(self._bundles[1], how), pause_ms=max(50.0, 10 * usual_ms))
+                line.frames(REST_FRAMES)
                 found += _found_out(line, model, stage, kind)
+                line.frames(REST_FRAMES)
         stages = 1 if kind == "does not load" else 2
         return {"not found out": float(int(self._order["times"]) * stages - found)}
 

@@ -143,7 +143,7 @@ def test_the_next_start_goes_on_where_the_last_one_was(make_line):
     second.start()
     assert [event.what for event in second.adoption.adopt()] == ["shadow"]
     shown = second.life.status()["m"]
-    assert (shown["spent_s"], shown["counts"]) == (50.0, {"better": 1, "disagreed": 7, "frames": 7})
+    assert (shown["spent_s"], shown["counts"]) == (50.0, {"better": 1, "disagreed": 7, "frames": 7, "tried reject": 7})
 
 
 def test_a_bake_time_goes_on_after_a_restart_and_can_still_end_in_a_return(make_line):
