@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.config.settings import AgentSettings
     from agent.core.comparing import Pair
     from agent.core.decisions import DecisionRule
+    from agent.core.feedback import Feedback
     from agent.core.frames import Frame
     from agent.core.messages import Prediction
     from agent.core.reference import Reference
@@ -87,6 +88,7 @@ class Lookers:
     def settle(self) -> None:
         """Watch for drift, which the first prediction need not wait for."""
         from agent.drift.desk import DriftDesk  # noqa: PLC0415 - see above
+        from agent.drift.memory import Memory  # noqa: PLC0415 - see above
 
         self._drift = DriftDesk(
             {
@@ -99,6 +101,7 @@ class Lookers:
             active=self._active_digest,
             find=self._reference,
             tell=self._reporter.drift,
+            memory=Memory(self._settings.device.state_dir),
             on_strange=self._strange,
             on_blame=self._on_blame,
         )
@@ -122,9 +125,9 @@ class Lookers:
         if self._capture is not None:
             self._capture.disagreed(pair, frame)
 
-    def feedback(self, prediction_id: str, label: str | None, *, right: bool = False) -> bool:
+    def feedback(self, said: Feedback) -> bool:
         """What a person says of a prediction; whether its picture is there to go with it. See `agent.capture.capture.Capture`."""
-        return self._capture is not None and self._capture.feedback(prediction_id, label, right=right)
+        return self._capture is not None and self._capture.feedback(said)
 
     def samples(self) -> dict[str, Any]:
         """For `lineside status`: what is kept, and what was not; empty where nothing is to be kept."""

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
+from agent.life.words import SamplesOnly
 from agent.models.shelf import ModelShelf
 from agent.models.stored import store_in, told
 from agent.models.trial import Prover
@@ -66,18 +67,19 @@ class Updates:
         self._lookers: Lookers | None = None
 
     def wire(self, pipelines: Mapping[str, PipelineRunner], lookers: Lookers) -> None:
-        """Make what moves versions and what fetches them; nothing runs yet.
+        """Make what moves versions and what fetches them, where versions come at all; nothing runs yet.
 
         Args:
             pipelines: By name.
             lookers: Keep frames on which two versions disagreed, and what was said of them.
         """
+        self._lookers = lookers
         if self.store is None:
             return
         from agent.life.assembly import Lives  # noqa: PLC0415 - see the module
         from agent.sync.assembly import make_job  # noqa: PLC0415 - see the module
 
-        settings, device, self._lookers = self._settings, self._settings.device, lookers
+        settings, device = self._settings, self._settings.device
         self._lives = Lives(
             settings.models,
             settings.pipelines,
@@ -135,9 +137,9 @@ class Updates:
         return None if self._lives is None else self._lives.life
 
     @property
-    def words(self) -> Words | None:
-        """Who hears operators; None where no version ever changes."""
-        return None if self._life is None else self._life.words
+    def words(self) -> Words | SamplesOnly:
+        """Who hears operators."""
+        return SamplesOnly(self._heard) if self._life is None else self._life.words
 
     def pipeline_changed(self) -> None:
         """A pipeline has another state."""
@@ -181,6 +183,4 @@ class Updates:
             self._lookers.disagreed(pair, frame)
 
     def _heard(self, said: Feedback) -> bool:
-        return self._lookers is not None and self._lookers.feedback(
-            said.prediction_id, said.label, right=said.judgement == "right"
-        )
+        return self._lookers is not None and self._lookers.feedback(said)

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.capture.keeper import Keeper
+from agent.capture.keeper import Keeper, truth
 from agent.capture.observer import NOT_ACCEPTED, CaptureObserver
 from agent.capture.recent import Picture, Recent
 from agent.core.likeness import likeness_hash
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.capture.observer import Line
     from agent.capture.settings import SamplesSettings
     from agent.core.comparing import Pair
+    from agent.core.feedback import Feedback
     from agent.core.frames import Frame
     from agent.core.messages import Prediction
     from agent.core.sampling import Reason
@@ -82,7 +83,7 @@ class Capture:
         self._lines = dict(lines)
         self._jpeg = jpeg
         self._box = Mailbox[_Job](_WAITING, "drop_oldest")
-        self._words: deque[tuple[str, str | None, bool]] = deque(maxlen=_WORDS)
+        self._words: deque[Feedback] = deque(maxlen=_WORDS)
         self._due_s: dict[tuple[str, str], float] = {}
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -110,20 +111,12 @@ class Capture:
         """No sample of the evaluation looked like this frame."""
         self.offer(frame, prediction, ["drift"], strange=values)
 
-    def feedback(self, prediction_id: str, label: str | None, *, right: bool = False) -> bool:
-        """What a person says of a prediction.
-
-        Args:
-            prediction_id: Which.
-            label: What the frame shows; None where that was not said.
-            right: The prediction was right, so its own label is what the frame shows.
-
-        Returns:
-            Whether its picture is there: kept, or still remembered.
-        """
-        known = prediction_id in self.keeper.index or self.recent.picture(prediction_id) is not None
+    def feedback(self, said: Feedback) -> bool:
+        """What a person says of a prediction: whether its picture is there, kept or still remembered."""
+        name = said.prediction_id
+        known = name in self.keeper.index or self.recent.picture(name) is not None
         if known:
-            self._words.append((prediction_id, label, right))
+            self._words.append(said)
         return known
 
     def counts(self) -> dict[str, Any]:
@@ -192,7 +185,7 @@ class Capture:
 
     def _take_words(self) -> None:
         while self._words:
-            id_, label, right = self._words.popleft()
-            if not self.keeper.label(id_, label, right=right) and (found := self.recent.picture(id_)) is not None:
-                own = label_of(found[0].result) if right else None
-                self.keeper.keep(*found, ["feedback"], label=label or own)
+            said = self._words.popleft()
+            if not self.keeper.label(said) and (found := self.recent.picture(said.prediction_id)) is not None:
+                own = label_of(found[0].result), found[0].decision
+                self.keeper.keep(found[0], found[1], ["feedback"], **truth(said, *own))

@@ -1,4 +1,4 @@
-"""Samples as a data set: one folder for each label, and `labels.csv` for what a person has labelled."""
+"""Samples as a data set: one folder for each label, and `labels.csv` for what a person has judged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNLABELLED = "unlabelled"
 def export(folder: SampleFolder, samples: Iterable[Sample], target: Path) -> list[Path]:
     """Copy samples to `target`, as `<label, else decision, else "unlabelled">/<id>.jpg`.
 
-    `labels.csv` (columns `file` and `label`) lists what has a person's label and nothing else: what a model decided is no truth.
+    `labels.csv` (columns `file`, `label` and `decision`) lists what a person has judged and nothing else: what a model decided is no truth.
 
     Args:
         folder: Where they lie.
@@ -43,18 +43,19 @@ def export(folder: SampleFolder, samples: Iterable[Sample], target: Path) -> lis
     target.mkdir(parents=True, exist_ok=True)
     copies, rows = [], []
     for sample in samples:
-        decision = (sample.prediction or {}).get("decision")
-        copy = target / to_name(sample.label or decision or UNLABELLED) / f"{sample.id}.jpg"
+        guess = (sample.prediction or {}).get("decision")
+        copy = target / to_name(sample.label or sample.decision or guess or UNLABELLED) / f"{sample.id}.jpg"
         copy.parent.mkdir(exist_ok=True)
         try:
             shutil.copyfile(folder.image(sample), copy)
         except FileNotFoundError:
             continue
         copies.append(copy)
-        if sample.label is not None:
-            rows.append((copy.relative_to(target).as_posix(), sample.label))
+        if (known := sample.truth) is not None:
+            row = dict([known])
+            rows.append((copy.relative_to(target).as_posix(), row.get("label", ""), row.get("decision", "")))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerows([("file", "label"), *rows])
+    table.writerows([("file", "label", "decision"), *rows])
     write_atomically(target / TABLE, text.getvalue().encode())
     return copies

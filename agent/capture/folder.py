@@ -41,6 +41,7 @@ class Sample:
         kept_at: When the sample was written.
         reasons: Why, the most precious first.
         label: What a person says the frame shows; None while nobody has.
+        decision: What a person says should have been decided; likewise.
         image: `sha256` and `size_bytes` of the JPEG, and its `width` and `height` in pixels.
         likeness: Hash of the picture, in hexadecimal.
         prediction: As it was published, without what belongs to the delivery.
@@ -54,12 +55,20 @@ class Sample:
     kept_at: str
     reasons: list[Reason]
     label: str | None = None
+    decision: str | None = None
     image: dict[str, Any] = field(default_factory=dict)
     likeness: str | None = None
     prediction: dict[str, Any] | None = None
     disagreement: dict[str, Any] | None = None
     strange: dict[str, float] | None = None
     schema: str = SCHEMA
+
+    @property
+    def truth(self) -> tuple[str, str] | None:
+        """`label` or `decision`, and what a person said: what may be learned from. `unsure` is no truth of a part."""
+        if self.label is not None:
+            return "label", self.label
+        return ("decision", self.decision) if self.decision in ("accept", "reject") else None
 
     @property
     def day(self) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from agent.capture.recent import Picture
     from agent.capture.settings import SamplesSettings
+    from agent.core.feedback import Feedback
     from agent.core.messages import Prediction
     from agent.core.sampling import Reason
 
@@ -124,15 +125,13 @@ class Keeper:
             self.skipped["duplicate"] += 1
         return alike
 
-    def label(self, id_: str, label: str | None, *, right: bool = False) -> bool:
-        """Write what a person said of a kept sample into it; False if it is not kept. See `Capture.feedback`."""
-        kept = self.index.get(id_)
+    def label(self, said: Feedback) -> bool:
+        """Write what a person said of a kept sample into it; False if it is not kept."""
+        kept = self.index.get(said.prediction_id)
         if kept is None:
             return False
         try:
-            own = _own_label(self._folder.read(kept)) if right else None
-            said = {} if (label or own) is None else {"label": label or own}
-            return self._add(kept, ["feedback"], said)
+            return self._add(kept, ["feedback"], truth(said, *_own(self._folder.read(kept))))
         except (BadData, FileNotFoundError):  # a command removed it
             return False
         except OSError as error:
@@ -215,11 +214,25 @@ class Keeper:
             self._on_fault(sentence)
 
 
-def _own_label(sample: Sample) -> str | None:
-    """What the model saw, where its kind of result has one label."""
-    result = (sample.prediction or {}).get("result") or {}
-    label = result.get("label")
-    return label if isinstance(label, str) else None
+def truth(said: Feedback, label: str | None, decision: str | None) -> dict[str, str]:
+    """What is true of a frame by a person's word, as fields of `Sample`; those that the word leaves open are left out.
+
+    Args:
+        said: The word.
+        label: That the prediction named, which is the right one if it was right.
+        decision: Likewise.
+    """
+    right = said.judgement == "right"
+    known = {"label": label if right else said.label, "decision": decision if right else said.decision}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _own(sample: Sample) -> tuple[str | None, str | None]:
+    """What the model saw, where its kind of result has one label, and what was decided."""
+    prediction = sample.prediction or {}
+    result = prediction.get("result") or {}
+    label, decision = result.get("label"), prediction.get("decision")
+    return label if isinstance(label, str) else None, decision if isinstance(decision, str) else None
 
 
 def _ranked(reasons: Collection[Reason]) -> list[Reason]:

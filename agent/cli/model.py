@@ -94,6 +94,7 @@ def pack(
 
     bundle = open_unpacked(folder)
     sealed = _sealed(bundle, data)
+    _say_if_reference_stale(bundle)
     proof = _prove(bundle, anew=True)
     if not proof.holds:
         _say(proof)
@@ -152,6 +153,19 @@ def _say_if_stale(folder: Path, listed: Manifest) -> None:
     if other := Report.decode((folder / NAME).read_bytes(), str(folder / NAME)).stale(files):
         message = f"{folder / NAME} is of another {', '.join(other)}, so a registry will refuse it"
         output.finding(Finding("evaluation-stale", "warning", message, f"lineside model evaluate {folder} --data DIR"))
+
+
+def _say_if_reference_stale(bundle: Bundle) -> None:
+    """A line that is as it should be would seem to drift from it, and the version would be returned from."""
+    from agent.core.findings import Finding
+    from agent.models.reference import stale
+
+    if other := stale(bundle):
+        message = (
+            f"{bundle.folder}/reference.json is of another {', '.join(other)}, so the line will seem to drift from it"
+        )
+        hint = f"lineside model pack {bundle.folder} --data DIR makes it anew; or remove it"
+        output.finding(Finding("reference-stale", "warning", message, hint))
 
 
 def _prove(bundle: Bundle, *, anew: bool = False) -> Proof:

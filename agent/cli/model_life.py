@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NameArgument = Annotated[str, typer.Argument(help="Name under `models` in the configuration.", metavar="MODEL")]
 IdArgument = Annotated[str, typer.Argument(help="`id` of the prediction.", metavar="ID")]
 VerdictArgument = Annotated[Literal["right", "wrong"], typer.Argument(help="What it was.", metavar="right|wrong")]
-LabelOption = Annotated[str | None, typer.Option(help="The right label, where it was wrong.")]
+LabelOption = Annotated[str | None, typer.Option(help="The right label, or number, where it was wrong.")]
 DecisionOption = Annotated[
     Literal["accept", "reject", "unsure"] | None,
     typer.Option(help="The right decision, where it was wrong.", metavar="accept|reject|unsure"),
@@ -56,7 +56,7 @@ def feedback(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a recent prediction was right; while a version is on trial it counts for or against it.
+    """Say whether a prediction was right: it labels the sample that is kept of it, and counts for or against a version that is on trial.
 
     Exit codes: 0 it counts, 1 the prediction is not known (any more), 2 usage, 4 no agent answers.
     """

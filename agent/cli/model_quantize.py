@@ -75,7 +75,7 @@ def quantize(
     from agent.evaluation.data import read_data
     from agent.evaluation.evaluating import Order
     from agent.evaluation.smaller import make_smaller
-    from agent.evaluation.smaller_page import smaller_page, summary
+    from agent.evaluation.smaller_page import short_name, smaller_page, summary
     from cloud_sync.atomic import write_atomically
 
     samples = read_data(data) if data else None
@@ -87,7 +87,7 @@ def quantize(
     if report["evaluation"]:
         text = json.dumps(report["evaluation"], ensure_ascii=False, separators=(",", ":"))
         write_atomically(out / "evaluation.json", text.encode() + b"\n")
-    lost = [(f"{row['operator']} {row['name'][-40:]}", f"{row['loss']:.1%}") for row in report["layers"][:5]]
+    lost = [(f"{row['operator']} {short_name(row['name'])}", f"{row['loss']:.1%}") for row in report["layers"][:5]]
     parts = [
         "\n".join(summary(report)),
         output.table(lost, head=("layers that lose most", "noise to signal")) if lost else "",

@@ -28,7 +28,7 @@ ReasonOption = Annotated[
         "--reason", help="Only of this reason: feedback, disagreement, drift, near_threshold, random.", metavar="REASON"
     ),
 ]
-LabelledOption = Annotated[bool, typer.Option("--labelled", help="Only what a person has labelled.")]
+LabelledOption = Annotated[bool, typer.Option("--labelled", help="Only what a person has judged.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every sample.")]
 BeforeOption = Annotated[
     str | None, typer.Option("--before", help="Those captured before this day, UTC.", metavar="YYYY-MM-DD")
@@ -82,7 +82,7 @@ def export(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy samples as a data set: a folder for each label, and labels.csv for those that a person has labelled.
+    """Copy samples as a data set: a folder for each label, and labels.csv for those that a person has judged.
 
     Exit codes: 0 done, 1 the folder is not empty or cannot be written.
     """
@@ -96,9 +96,9 @@ def export(
         from agent.core.errors import BadData
 
         raise BadData(f"{target} cannot be written: {error.strerror}", hint="is there room, and may you?") from error
-    labels = sum(sample.label is not None for sample in samples)
+    labels = sum(sample.truth is not None for sample in samples)
     answer = {"folder": str(target), "samples": len(copies), "labelled": labels}
-    text = f"{output.counted(len(copies), 'sample')} in {target}, {labels} with a label in labels.csv"
+    text = f"{output.counted(len(copies), 'sample')} in {target}, {labels} that a person has judged in labels.csv"
     output.result(answer, text, as_json=as_json)
 
 
@@ -151,7 +151,7 @@ def _chosen(folder: SampleFolder, pipeline: str | None, reason: str | None, *, l
         for sample in folder.samples()
         if pipeline in (None, sample.pipeline)
         and (reason is None or reason in sample.reasons)
-        and (sample.label is not None or not labelled)
+        and (sample.truth is not None or not labelled)
     ]
 
 
@@ -181,6 +181,7 @@ def _outline(sample: Sample) -> dict[str, Any]:
         "reasons": sample.reasons,
         "decision": (sample.prediction or {}).get("decision"),
         "label": sample.label,
+        "truth": None if sample.truth is None else sample.truth[1],
         "size_bytes": sample.image["size_bytes"],
     }
 
@@ -197,11 +198,11 @@ def render(answer: dict[str, Any]) -> str:
             s["pipeline"],
             ", ".join(s["reasons"]),
             s["decision"] or "-",
-            s["label"] or "-",
+            s["truth"] or "-",
             f"{s['size_bytes'] / 1000:.0f}",
         )
         for s in samples
     ]
-    head = ("id", "captured (UTC)", "pipeline", "reasons", "decision", "label", "kB")
+    head = ("id", "captured (UTC)", "pipeline", "reasons", "decided", "it is", "kB")
     total = sum(s["size_bytes"] for s in samples) / 1e6
     return f"{output.table(rows, head=head)}\n\n{output.counted(len(samples), 'sample')}, {total:.1f} MB"

@@ -36,8 +36,8 @@ def make_desk(
     answer: Callable[[CommandAck, bytes | None], None],
     on_note: Callable[[str, str | None], None],
     jpeg: Callable[[npt.NDArray[np.uint8]], bytes],
+    ear: Ear,
     nudge: Callable[[], tuple[int, bool]] | None = None,
-    ear: Ear | None = None,
 ) -> Desk:
     """A desk that obeys the verbs that are allowed; it is not started yet.
 
@@ -51,7 +51,7 @@ def make_desk(
         on_note: See `agent.commands.verbs.Pause`.
         jpeg: See `agent.commands.snapshot.Snapshot`.
         nudge: See `agent.commands.verbs.Sync`.
-        ear: See `agent.commands.versions.Say`.
+        ear: Takes words on versions and feedback.
     """
     known: dict[str, Verb] = {
         "pause": Pause(pipelines, on_note),

@@ -56,13 +56,8 @@ class Ear(Protocol):
 class Say:
     """`return`, `hold` or `confirm`."""
 
-    def __init__(self, word: Literal["return", "hold", "confirm"], ear: Ear | None) -> None:
-        """Store.
-
-        Args:
-            word: Which.
-            ear: None where no model comes from a registry.
-        """
+    def __init__(self, word: Literal["return", "hold", "confirm"], ear: Ear) -> None:
+        """Store."""
         self._word: Literal["return", "hold", "confirm"] = word
         self._ear = ear
 
@@ -73,7 +68,7 @@ class Say:
         if model is None:
             raise Refused("malformed", "model is missing")
         try:
-            heard = _given(self._ear).say(model, self._word)
+            heard = self._ear.say(model, self._word)
         except LinesideError as error:
             raise _refused(error) from error
         return VersionResult(model=model, version=heard.version, state=heard.state, will=heard.will)
@@ -82,8 +77,8 @@ class Say:
 class Judge:
     """`feedback` on a prediction."""
 
-    def __init__(self, ear: Ear | None) -> None:
-        """Store; see `Say`."""
+    def __init__(self, ear: Ear) -> None:
+        """Store."""
         self._ear = ear
 
     def __call__(self, arguments: Mapping[str, object]) -> FeedbackResult:
@@ -91,7 +86,7 @@ class Judge:
         only(arguments, "prediction", "verdict", "label", "decision")
         said = feedback_of({key: text(arguments, key) for key in ("prediction", "verdict", "label", "decision")})
         try:
-            counts = _given(self._ear).feedback(said)
+            counts = self._ear.feedback(said)
         except LinesideError as error:
             raise _refused(error) from error
         return FeedbackResult(prediction=said.prediction_id, counts=counts)
@@ -115,12 +110,6 @@ def feedback_of(given: Mapping[str, str | None]) -> Feedback:
     if verdict == "right" and (label is not None or decision is not None):
         raise Refused("malformed", "what was right needs no other label or decision")
     return Feedback(prediction, verdict, label, decision)  # type: ignore[arg-type]
-
-
-def _given(ear: Ear | None) -> Ear:
-    if ear is None:
-        raise Refused("not_applicable", "no model comes from a registry")
-    return ear
 
 
 def _refused(error: LinesideError) -> Refused:

@@ -17,6 +17,7 @@ from agent.config.fields import fields_of
 from agent.config.settings import DeviceSettings, LogSettings
 from agent.drift.settings import DriftSettings
 from agent.generated import keep
+from agent.models.gate_settings import GateSettings
 from agent.models.settings import DelegateSettings, ModelSettings, RuntimeSettings
 from agent.models.spec import (
     BoundsSpec,
@@ -49,6 +50,7 @@ _CONFIGURATION: Sequence[tuple[str, type[BaseModel]]] = (
     ('sources.<name>, type = "camera"', CameraSettings),
     ('sources.<name>, type = "images"', ImagesSettings),
     ("models.<name>", ModelSettings),
+    ("models.<name>.gates", GateSettings),
     ("pipelines.<name>", PipelineSettings),
     ("pipelines.<name>.smoothing", SmoothingSettings),
     ("pipelines.<name>.bounds", BoundsSettings),
@@ -72,6 +74,7 @@ _BUNDLE: Sequence[tuple[str, type[BaseModel]]] = (
     ("golden", GoldenSpec),
     ("budget", BudgetSpec),
     ("bounds", BoundsSpec),
+    ("gates", GateSettings),
 )
 _LAYERS = """\
 TOML, `/etc/lineside/agent.toml` unless `-c` names another file. Later wins: defaults, device profile, this file, `conf.d/*.toml`

@@ -34,6 +34,12 @@ class Verdict:
     latency_ms: float
     fault: str | None = None
 
+    @property
+    def words(self) -> str | None:
+        """The gist for a person: decision, else label, else number, else fault; None for a result that has none of these."""
+        number = None if self.score is None else f"{self.score:g}"
+        return self.decision or self.label or number or self.fault
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -45,6 +51,7 @@ class Pair:
         at_s: When the pair was complete, monotonic.
         active: What was published.
         candidate: What would have been published in its place.
+        same: Whether they found the same (`agent.core.agreement`); asked only where neither decides.
     """
 
     pipeline: str
@@ -52,6 +59,19 @@ class Pair:
     at_s: float
     active: Verdict
     candidate: Verdict
+    same: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two make something else of the frame: another decision; where neither decides, something else that was found.
+
+        A candidate that made nothing of the frame differs.
+        """
+        if self.candidate.fault is not None:
+            return True
+        if self.active.decision is None and self.candidate.decision is None:
+            return not self.same
+        return self.active.decision != self.candidate.decision
 
 
 def verdict_of(result: Result, decision: Decision | None, latency_ms: float) -> Verdict:

@@ -68,13 +68,23 @@ class Series:
 
     Attributes:
         drifting: Whether the alarm is raised.
+        streak: Windows in succession that speak against that.
         last: The last window that was judged.
         judged: Windows since the start.
         unjudged: Windows that were worth too little.
     """
 
-    def __init__(self, reference: Distribution, rule: Rule) -> None:
-        self.drifting = False
+    def __init__(self, reference: Distribution, rule: Rule, *, drifting: bool = False, streak: int = 0) -> None:
+        """Begin, or go on where an earlier start of the agent was.
+
+        Args:
+            reference: What the line is compared with.
+            rule: When it has drifted.
+            drifting: As above.
+            streak: As above.
+        """
+        self.drifting = drifting
+        self.streak = streak
         self.last: Difference | None = None
         self.judged = 0
         self.unjudged = 0
@@ -83,7 +93,6 @@ class Series:
         self._values = array("d")
         self._began_s = 0.0
         self._target = rule.window
-        self._streak = 0
 
     def take(self, value: float, at_s: float) -> Difference | None:
         """One more value; finite.
@@ -123,6 +132,6 @@ class Series:
             against, needed = not window.exceeds(CLEAR_SHARE), self._rule.clear_after
         else:
             against, needed = window.exceeds(), self._rule.raise_after
-        self._streak = self._streak + 1 if against else 0
-        if self._streak >= needed:
-            self.drifting, self._streak = not self.drifting, 0
+        self.streak = self.streak + 1 if against else 0
+        if self.streak >= needed:
+            self.drifting, self.streak = not self.drifting, 0

@@ -42,7 +42,8 @@ class Gates:
         bake_frames: Predictions after which an active version may count as confirmed.
         bake_s: As for the shadow.
         bake_deadline_s: Seconds after which the previous one is returned to if it has not come so far.
-        max_disagreement: Share of compared frames on which a candidate may decide otherwise without anybody saying who is right, 0..1.
+        max_disagreement: Share of compared frames on which a candidate may decide otherwise, or find something else where it decides nothing,
+            without anybody saying who is right, 0..1.
         max_failures: Share of frames of which it may make nothing that can be used, 0..1.
         max_decision_shift: By how much the share of a decision may differ from that of its predecessor, or of its bundle's reference, 0..1.
         max_wrong: So many predictions of its own called wrong by feedback, less those called right, end it.

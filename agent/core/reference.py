@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.errors import BadData
 from agent.core.statistics import INPUTS, MAX_VALUES, Distribution, distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent.core.messages import Decision
     from agent.core.statistics import InputStatistics
@@ -39,6 +39,7 @@ class Reference:
         score: None for results without one number.
         decisions: How often each was made; empty for models that only observe.
         inputs: By the names of `agent.core.statistics.INPUTS`; empty where the samples are no pictures.
+        of: What decided the answers, by name, with its sha256 (`agent.models.reference.deciding`); empty where that was not written down.
     """
 
     samples: int
@@ -46,6 +47,7 @@ class Reference:
     score: Distribution | None
     decisions: dict[str, int]
     inputs: dict[str, Distribution]
+    of: dict[str, str] = field(default_factory=dict)
 
     @property
     def distributions(self) -> dict[str, Distribution]:
@@ -59,6 +61,7 @@ def reference_of(
     decisions: Sequence[Decision | None],
     *,
     label: str | None,
+    of: Mapping[str, str] | None = None,
 ) -> Reference:
     """The statistics of an evaluation.
 
@@ -67,6 +70,7 @@ def reference_of(
         inputs: Of each sample that is a picture.
         decisions: Of each sample.
         label: What `score_of` was given.
+        of: See `Reference`.
     """
     known = [score for score in scores if score is not None]
     return Reference(
@@ -75,6 +79,7 @@ def reference_of(
         score=distribution(known) if known else None,
         decisions=dict(Counter(decision for decision in decisions if decision is not None)),
         inputs={name: distribution([getattr(one, name) for one in inputs]) for name in INPUTS} if inputs else {},
+        of=dict(of or {}),
     )
 
 
@@ -83,6 +88,7 @@ def encode(reference: Reference) -> bytes:
     score = None if reference.score is None else {"label": reference.label, **_plain(reference.score)}
     content = {
         "schema": SCHEMA,
+        "of": reference.of,
         "samples": reference.samples,
         "score": score,
         "decisions": reference.decisions,
@@ -113,6 +119,7 @@ def decode(content: bytes) -> Reference:
             score=None if score is None else _distribution(score),
             decisions={str(key): _count(value) for key, value in (data.get("decisions") or {}).items()},
             inputs={name: _distribution(inputs[name]) for name in INPUTS if name in inputs},
+            of={str(name): str(sha256) for name, sha256 in (data.get("of") or {}).items()},
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadData(f"{NAME} cannot be read: {type(error).__name__}: {error}", hint=_HINT) from error

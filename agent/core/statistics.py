@@ -156,6 +156,17 @@ class Distribution:
         """How many values it was made of."""
         return sum(self.counts)
 
+    @property
+    def spread(self) -> float:
+        """From the 5th to the 95th percentile, in the unit of the values: a few that are far off do not stretch it.
+
+        Where only the histogram is known, from its first edge to its last one; 0 where all values are the same.
+        """
+        if self.values:
+            low, high = np.quantile(self.values, (0.05, 0.95))
+            return float(high - low)
+        return self.edges[-1] - self.edges[0] if self.edges else 0.0
+
 
 def distribution(values: Sequence[float]) -> Distribution:
     """The distribution of what was measured, in at most ten bins that hold about as many values each.

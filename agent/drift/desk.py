@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.mailbox import Closed, Mailbox
 from agent.drift.line import Line
-from agent.drift.telling import message, sentence
+from agent.drift.telling import message, nobody_watches, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.core.messages import Drift, Prediction
     from agent.core.reference import Reference
+    from agent.drift.memory import Memory, Remembered
     from agent.drift.settings import DriftSettings
     from agent.models.contract import Inferred
     from agent.models.placement import Region
@@ -61,6 +62,7 @@ class DriftDesk:
         active: Callable[[str], str | None],
         find: Callable[[str, str], Reference | None],
         tell: Callable[[Drift], None],
+        memory: Memory,
         on_strange: Callable[[Frame, Prediction, dict[str, float]], None] = lambda _frame, _prediction, _values: None,
         on_blame: Callable[[str, str | None], None] = lambda _pipeline, _sentence: None,
     ) -> None:
@@ -73,6 +75,7 @@ class DriftDesk:
             active: Gives the digest of the model that a pipeline works with; frames that another one decided, such as a canary, do not count.
             find: Gives the reference of a model, by pipeline and digest; see `agent.drift.line.Line`.
             tell: Called for each message, in the desk's thread.
+            memory: Keeps alarms over restarts.
             on_strange: Called for a frame with statistics that no sample of the reference had, in the desk's thread.
             on_blame: Called with a pipeline and, where it is its model that drifts (`Line.blames_model`), a sentence; None when it does not.
         """
@@ -86,12 +89,13 @@ class DriftDesk:
         }
         self._states: dict[str, Drift] = {}
         self._failed: set[str] = set()
+        self._memory = memory
+        self._known: dict[str, Remembered] = {}
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
-        if self._lines:
-            self._thread.start()
+        self._thread.start()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End after the frame at hand. May be called twice."""
@@ -114,8 +118,33 @@ class DriftDesk:
         return self._states.copy()
 
     def _run(self) -> None:
-        while self.look(_POLL_S):
+        self.resume()
+        while self._lines and self.look(_POLL_S):
             pass
+
+    def resume(self) -> None:
+        """Say again what an earlier start has raised; and of lines that nobody watches any more, that nobody does.
+
+        The topic is retained: what was told last would stand before subscribers for good. What the thread does first; without it, a test.
+        """
+        self._known = self._memory.read()
+        for name in sorted(self._known.keys() - self._lines.keys()):
+            del self._known[name]
+            self._tell(nobody_watches(device=self._device, session=self._session, pipeline=name))
+        for name, known in list(self._known.items()):
+            if known.since is not None and self._active(name) in (None, known.model):
+                self._begin(name, known.model)
+        self._keep()
+
+    def _begin(self, name: str, digest: str) -> None:
+        line = self._lines[name]
+        line.begin(digest, self._known.pop(name, None))
+        self._say(name, line)
+
+    def _keep(self) -> None:
+        """Bring to the disk what a restart must not lose; of lines that have not begun yet, what was kept before."""
+        begun = {name: kept for name, line in self._lines.items() if (kept := line.remembered()) is not None}
+        self._memory.write(self._known | begun)
 
     def look(self, timeout_s: float) -> bool:
         """Wait for a frame and look at it; False when there will be none any more. What the thread does; without it, a test."""
@@ -134,8 +163,7 @@ class DriftDesk:
             if digest != line.digest:
                 if digest != self._active(name):
                     return
-                line.begin(digest)
-                self._say(name, line)
+                self._begin(name, digest)
             judged, strange = line.take(frame, prediction, at_s)
             if judged:
                 self._say(name, line)
@@ -153,5 +181,6 @@ class DriftDesk:
             level = logging.WARNING if drift.state == "drifting" else logging.INFO
             fields = {"pipeline": name, "state": drift.state, "model": drift.model}
             log.log(level, "pipeline %s: %s", name, sentence(drift), extra=fields)
+        self._keep()  # before it is told: a kill in between has it told twice, not forgotten
         self._tell(drift)
         self._on_blame(name, sentence(drift) if line.blames_model else None)

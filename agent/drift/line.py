@@ -9,6 +9,7 @@ from agent.core.drift import Series
 from agent.core.errors import BadData
 from agent.core.statistics import INPUTS, input_statistics, score_of
 from agent.core.times import now_text
+from agent.drift.memory import Alarm, Remembered
 from agent.models.placement import Size
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.core.messages import DriftState, Prediction
     from agent.core.reference import Reference
+    from agent.core.statistics import Distribution
     from agent.drift.settings import DriftSettings
     from agent.models.placement import Region
 
@@ -62,10 +64,18 @@ class Line:
         self._find = find
         self._reference: Reference | None = None
 
-    def begin(self, digest: str) -> None:
-        """Another model works from here on: everything is compared with its reference, and begins anew."""
+    def begin(self, digest: str, known: Remembered | None = None) -> None:
+        """Another model works from here on: everything is compared with its reference, and begins anew.
+
+        Args:
+            digest: Of the model.
+            known: What an earlier start has left; what it says of this model goes on.
+        """
         before = self.watched.get("score")
         self.was_quiet = before is not None and before.series.judged > 0 and not before.series.drifting
+        alarms: dict[str, Alarm] = {}
+        if known is not None and known.model == digest:
+            self.was_quiet, alarms = known.was_quiet, known.alarms
         self.digest, self._reference, self.watched = digest, None, {}
         try:
             self._reference = self._find(digest)
@@ -73,13 +83,28 @@ class Line:
         except (BadData, OSError) as error:
             self.reason = str(error)
         if self._reference is not None:
-            known = self._reference.distributions
+            references = self._reference.distributions
             self.watched = {
-                name: Watched(Series(known[name], self._rule), now_text()) for name in self._wanted if name in known
+                name: _watched(references[name], self._rule, alarms.get(name))
+                for name in self._wanted
+                if name in references
             }
             if not self.watched:
                 self.reason = f"its reference.json has none of {', '.join(self._wanted)}"
-        self._set("ok" if self.watched else "no_reference")
+        self._set(self._state() if self.watched else "no_reference")
+        if known is not None and known.since is not None and self.state == "drifting":
+            self.since = known.since
+
+    def remembered(self) -> Remembered | None:
+        """What the next start should know; None before the first prediction."""
+        if self.digest is None:
+            return None
+        alarms = {
+            name: Alarm(one.series.drifting, one.since, one.series.streak)
+            for name, one in self.watched.items()
+            if one.series.drifting or one.series.streak
+        }
+        return Remembered(self.digest, self.since if self.state == "drifting" else None, self.was_quiet, alarms)
 
     @property
     def blames_model(self) -> bool:
@@ -115,7 +140,7 @@ class Line:
             if watched.series.drifting != drifted:
                 watched.since = now_text()
         if judged:
-            self._set("drifting" if any(w.series.drifting for w in self.watched.values()) else "ok")
+            self._set(self._state())
         return judged, strange
 
     def _values(self, frame: Frame, prediction: Prediction, reference: Reference) -> dict[str, float]:
@@ -127,6 +152,16 @@ class Line:
             values |= {name: getattr(seen, name) for name in INPUTS if name in self.watched}
         return values
 
+    def _state(self) -> DriftState:
+        return "drifting" if any(watched.series.drifting for watched in self.watched.values()) else "ok"
+
     def _set(self, state: DriftState) -> None:
         if state != self.state:
             self.state, self.since = state, now_text()
+
+
+def _watched(reference: Distribution, rule: Rule, alarm: Alarm | None) -> Watched:
+    if alarm is None:
+        return Watched(Series(reference, rule), now_text())
+    series = Series(reference, rule, drifting=alarm.drifting, streak=alarm.streak)
+    return Watched(series, alarm.since if alarm.drifting else now_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.core.messages import Drift, StatisticDrift
+from agent.core.times import now_text
 
 if TYPE_CHECKING:
     from agent.drift.line import Line, Watched
@@ -21,6 +22,20 @@ def message(line: Line, *, device: str, session: str, pipeline: str) -> Drift:
         reason=line.reason,
         model=line.digest,
         statistics={name: _statistic(watched) for name, watched in line.watched.items()},
+    )
+
+
+def nobody_watches(*, device: str, session: str, pipeline: str) -> Drift:
+    """Takes back what an earlier start has told of a line that is gone, or that is not to be watched any more."""
+    return Drift(
+        device=device,
+        session=session,
+        pipeline=pipeline,
+        state="no_reference",
+        since=now_text(),
+        reason="not watched any more: the configuration asks for no drift here",
+        model=None,
+        statistics={},
     )
 
 

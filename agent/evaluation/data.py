@@ -89,6 +89,9 @@ def read_data(folder: Path) -> DataSet:
             found = DataSet(folder.name, "folders", _items((each.path, each.expected, each.by) for each in samples))
     except (ModelRefused, OSError) as error:
         raise BadData(f"{folder}: {error}", hint=getattr(error, "hint", "")) from error
+    if not found.items and found.form == "table":
+        told = "of captured samples it lists those that a person has judged: lineside model feedback ID right|wrong"
+        raise BadData(f"{folder / LABELS} names no sample", hint=told)
     if not found.items:
         raise BadData(f"{folder} holds no sample", hint=f"--data names a folder: {_FORMS}")
     return _each_once(found)

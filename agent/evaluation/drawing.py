@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _SIDE, _LEFT, _BELOW, _ABOVE, _RIGHT = 240, 54, 38, 12, 14
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BAR, _ROW, _NAMES = 260, 27, 150
+_LETTER = 7.5
+"""Pixels that a letter of 12 px takes, on average and rather more: what is wider than its drawing is cut off."""
 
 
 def curve(points: Sequence[tuple[float, float]], x: str, y: str, *, dots: bool = False) -> str:
@@ -71,7 +73,8 @@ def bars(rows: Sequence[tuple[str, float, str]], *, names: int = 90, longest: in
             f'<rect x="{names}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="2" class="bar"/>'
             f'<text x="{names + width + 8:.1f}" y="{y + 17}" class="value">{escape(said)}</text>'
         )
-    return _svg(names + longest + 150, _ABOVE + len(rows) * _ROW + 8, "".join(parts), "bars")
+    beside = 16 + _LETTER * max((len(said) for *_, said in rows), default=0)
+    return _svg(names + longest + beside, _ABOVE + len(rows) * _ROW + 8, "".join(parts), "bars")
 
 
 def _axis_of_rows(count: int) -> str:

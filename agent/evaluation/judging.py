@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,9 +73,9 @@ def judge(run: Run, data: DataSet, labels: Sequence[str] | None, good: frozenset
     """
     said = [answer.result for answer in run.answers]
     kinds = {item.by for item in data.items}
-    if len(kinds) > 1:
-        raise BadData("some samples have a label and some a decision", hint="give all of them a label")
     judged = Judged()
+    if len(kinds) > 1:
+        data, kinds = _all_decisions(judged, data, run.rule), {"decision"}
     if kinds == {"decision"}:
         bad = np.array([item.expected == "reject" for item in data.items])
         if run.rule is None:
@@ -90,6 +90,22 @@ def judge(run: Run, data: DataSet, labels: Sequence[str] | None, good: frozenset
         bad = _judge_labels(judged, said, data, labels or (), run.rule)
     judge_decisions(judged, run, bad)
     return judged
+
+
+def _all_decisions(judged: Judged, data: DataSet, rule: DecisionRule | None) -> DataSet:
+    """Where people said of some samples what they show and of others what to do with them, the former say the latter, too."""
+    if rule is None or rule.label is None:
+        raise BadData("some samples have a label and some a decision", hint="give all of them a label")
+    judged.notes.append(
+        f"some samples have a decision in place of a label: those labelled {rule.label!r} count as to be rejected"
+    )
+    items = (
+        item
+        if item.by == "decision"
+        else replace(item, by="decision", expected="reject" if item.expected == rule.label else "accept")
+        for item in data.items
+    )
+    return replace(data, items=tuple(items))
 
 
 def judge_decisions(judged: Judged, run: Run, bad: Bools) -> None:

@@ -22,7 +22,7 @@ p { margin: 6px 0; max-width: 78ch; } .soft, small { color: var(--soft); }
 .verdict p { margin: 2px 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { font-weight: 600; color: var(--soft); font-size: 13px; } td.n, th.n { text-align: right; }
+th { font-weight: 600; color: var(--soft); font-size: 13px; } td.n, th.n { text-align: right; white-space: nowrap; }
 .plots { display: flex; flex-wrap: wrap; gap: 24px 36px; align-items: flex-start; } figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
 svg { max-width: 100%; height: auto; font: 12px system-ui, "DejaVu Sans", sans-serif; }
 svg .grid { stroke: var(--line); } svg .aid { stroke: var(--soft); stroke-dasharray: 4 4; } svg .line { fill: none; stroke: var(--main); stroke-width: 2; }
@@ -48,17 +48,18 @@ def page(title: str, subtitle: str, parts: Iterable[str]) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers_from: int = 1) -> str:
-    """A table; cells are plain text, or HTML where they are `Html`.
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, words: int = 0) -> str:
+    """A table; cells are plain text, or HTML where they are `Html`. The first column names the row, the others hold numbers.
 
     Args:
         head: Titles of the columns.
         rows: Cells.
-        numbers_from: Columns from here on are aligned to the right.
+        words: How many columns at the end hold words: they are aligned to the left like the first one.
     """
-    titles = "".join(f"<th{_class(k >= numbers_from)}>{escape(cell)}</th>" for k, cell in enumerate(head))
+    numbers = range(1, len(head) - words)
+    titles = "".join(f"<th{_class(k in numbers)}>{escape(cell)}</th>" for k, cell in enumerate(head))
     body = "".join(
-        "<tr>" + "".join(f"<td{_class(k >= numbers_from)}>{_cell(cell)}</td>" for k, cell in enumerate(row)) + "</tr>"
+        "<tr>" + "".join(f"<td{_class(k in numbers)}>{_cell(cell)}</td>" for k, cell in enumerate(row)) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
@@ -83,6 +84,19 @@ def verdict(sentences: Sequence[str], mood: str = "") -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A figure, or a dash where the data does not determine it."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference, with its sign; what rounds to nothing has none."""
+    if value is None:
+        return "–"
+    said = f"{value:+.3f}"
+    return "0.000" if float(said) == 0 else said.replace("-", "−")
+
+
+def chance(p: float | None) -> str:
+    """A p-value; below a thousandth nobody needs to know how far."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - as said
 
 
 def _class(is_number: bool) -> str:  # noqa: FBT001 - of one table

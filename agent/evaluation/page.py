@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from agent.evaluation import drawing
-from agent.evaluation.markup import Html, figure, number, page, table, verdict
+from agent.evaluation.markup import Html, chance, figure, number, page, signed, table, verdict
 from cloud_sync.evaluation.paired import SIGNIFICANCE
 
 if TYPE_CHECKING:
@@ -114,41 +114,52 @@ def _measures(found: dict[str, Any], bounds: dict[str, float]) -> str:
             NAMES.get(name, name),
             number(each["value"]),
             f"{number(each['low'])} – {number(each['high'])}",
-            each["better"],
             *([f"{bounds[name]:g}" if name in bounds else ""] if bounds else []),
+            each["better"],
         )
         for name, each in found.items()
     ]
-    head = ("measure", "value", "95 %", "better is", *(["bound"] if bounds else []))
+    head = ("measure", "value", "95 %", *(["bound"] if bounds else []), "better is")
     drawn = drawing.intervals(rows, bounds=limits) if rows else ""
-    return '<div class="plots">' + drawn + table(head, listed) + "</div>"
+    return '<div class="plots">' + drawn + table(head, listed, words=1) + "</div>"
 
 
 def _against(report: dict[str, Any]) -> Iterator[str]:
     against = report["against"]
     yield f"<h2>Against {escape(against['name'])} {escape(against['version'])}, on the same samples</h2>"
-    rows = []
+    yield paired(report, "the other", "this")
+
+
+def paired(report: dict[str, Any], before: str, after: str) -> str:
+    """The paired tests against the other model, measure by measure.
+
+    Args:
+        report: Content of `evaluation.json`.
+        before: What the other model is called here.
+        after: What the model in question is called.
+    """
+    against, rows = report["against"], []
     for test in against["tests"]:
         name, p = test["measure"], test["p"] if test["p_adjusted"] is None else test["p_adjusted"]
-        split = "" if test["only_this"] is None else f"{test['only_this']} : {test['only_other']}"
+        split = "" if test["only_this"] is None else f"{test['only_other']} : {test['only_this']}"
         mood = ("better" if (test["gain"] or 0) > 0 else "worse") if p is not None and p < SIGNIFICANCE else ""
         rows.append(
             (
                 NAMES.get(name, name),
-                number(report["measures"][name]["value"]),
                 number(against["measures"][name]["value"]),
-                Html(f'<span class="{mood}">{_signed(test["difference"])}</span>'),
-                f"{_signed(test['low'])} … {_signed(test['high'])}",
+                number(report["measures"][name]["value"]),
+                Html(f'<span class="{mood}">{signed(test["difference"])}</span>'),
+                f"{signed(test['low'])} … {signed(test['high'])}",
                 split,
-                "–" if p is None else f"{p:.2g}",
+                chance(p),
                 test["method"] + (", asked" if name in report["primary"] else ""),
             )
         )
-    head = ("measure", "this", "other", "difference", "95 %", "right only here : there", "p", "test")
-    yield table(head, rows)
-    yield (
-        "<p><small>“asked” are the questions that decide whether it is worse; their p-values are adjusted for being several (Holm)."
-        " The others are for the eye.</small></p>"
+    head = ("measure", before, after, "difference", "95 %", "only one right", "p", "test")
+    return table(head, rows, words=1) + (
+        f"<p><small>Only one right: samples on which only {before} was right, and those on which only {after} was."
+        " Coloured: significant at 5 %. “asked” are the questions that decide whether it is worse; their p-values are adjusted for"
+        " being several (Holm). The others are for the eye.</small></p>"
     )
 
 
@@ -214,7 +225,3 @@ def _method(report: dict[str, Any]) -> str:
         *(escape(note) + "." for note in report["notes"]),
     ]
     return "".join(f"<p>{each}</p>" for each in sentences if each)
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"

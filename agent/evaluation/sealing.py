@@ -16,6 +16,7 @@ from agent.core.reference import NAME, encode, reference_of
 from agent.core.statistics import input_statistics, score_of
 from agent.evaluation.running import run
 from agent.models.golden import PICTURES, holds_samples
+from agent.models.reference import deciding
 from agent.models.samples import LABELS
 from cloud_sync.atomic import write_atomically
 
@@ -76,7 +77,9 @@ def seal(bundle: Bundle, data: DataSet, how: Execution, limits: TrialLimits) -> 
             looks.append(input_statistics(pixels))
 
     run(bundle, data, how, limits, seen=seen)
-    write_atomically(bundle.folder / NAME, encode(reference_of(scores, looks, decisions, label=label)))
+    write_atomically(
+        bundle.folder / NAME, encode(reference_of(scores, looks, decisions, label=label, of=deciding(bundle)))
+    )
     return Sealed(_golden(bundle, bundle.folder, data), len(data.items))
 
 
@@ -90,11 +93,12 @@ def _golden(bundle: Bundle, folder: Path, data: DataSet) -> int:
     (root / PICTURES).mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("file", chosen[0].by))
+    columns = sorted({item.by for item in chosen})
+    table.writerow(("file", *columns))
     for item in chosen:
         name = f"{PICTURES}/{item.id}{item.path.suffix.lower()}"
         shutil.copyfile(item.path, root / name)
-        table.writerow((name, item.expected))
+        table.writerow((name, *(item.expected if item.by == column else "" for column in columns)))
     write_atomically(root / LABELS, text.getvalue().encode())
     return len(chosen)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from agent.evaluation import drawing
 from agent.evaluation.markup import figure, number, page, table, verdict
-from agent.evaluation.page import NAMES, compared, titled
+from agent.evaluation.page import compared, paired, titled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_LAYERS = 20
-_LONGEST_NAME = 28
+_LONGEST_NAME = 36
 
 
 def smaller_page(report: dict[str, Any]) -> str:
@@ -70,14 +70,14 @@ def _parts(report: dict[str, Any]) -> Iterator[str]:
         "One invoke, median",
         drawing.bars(
             [
-                (name, invoke[key]["p50"], f"{invoke[key]['p50']:.2f} ms (p99 {invoke[key]['p99']:.2f})")
+                (name, invoke[key]["p50"], f"{invoke[key]['p50']:.2f} ms (p99 {invoke[key]['p99']:.2f} ms)")
                 for name, key in pairs
             ]
         ),
     )
     yield "</div>"
     if evaluation:
-        yield "<h2>Before and after, on the same samples</h2>" + _measures(evaluation)
+        yield "<h2>Before and after, on the same samples</h2>" + paired(evaluation, "float", "quantized")
     if report["agreement"]:
         yield "<h2>How far they agree</h2>" + _agreement(report["agreement"])
     if report["layers"]:
@@ -88,30 +88,10 @@ def _parts(report: dict[str, Any]) -> Iterator[str]:
         )
         rows = report["layers"][:_MOST_LAYERS]
         yield drawing.bars(
-            [(f"{row['operator']} {_short(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows],
-            names=330,
+            [(f"{row['operator']} {short_name(row['name'])}", row["loss"], f"{row['loss']:.1%}") for row in rows],
+            names=370,
             longest=340,
         )
-
-
-def _measures(evaluation: dict[str, Any]) -> str:
-    against = evaluation["against"]
-    rows = []
-    for test in against["tests"]:
-        name = test["measure"]
-        before, after = against["measures"][name], evaluation["measures"][name]
-        p = test["p"] if test["p_adjusted"] is None else test["p_adjusted"]
-        rows.append(
-            (
-                NAMES.get(name, name),
-                number(before["value"]),
-                number(after["value"]),
-                f"{number(test['low'])} … {number(test['high'])}",
-                "–" if p is None else f"{p:.2g}",
-                test["method"],
-            )
-        )
-    return table(("measure", "float", "quantized", "difference, 95 %", "p", "test"), rows)
 
 
 def _agreement(agreement: dict[str, Any]) -> str:
@@ -125,7 +105,7 @@ def _agreement(agreement: dict[str, Any]) -> str:
     return table(("", "float and quantized"), rows)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """The last parts of a tensor's name, which conversion makes long."""
     last = "/".join(name.split(";", maxsplit=1)[0].rstrip("/").split("/")[-2:])
     return last if len(last) <= _LONGEST_NAME else f"…{last[1 - _LONGEST_NAME :]}"

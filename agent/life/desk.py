@@ -12,18 +12,14 @@ from agent.core.messages import Decision
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.life.words import Spoken, Words
+    from agent.life.words import SamplesOnly, Spoken, Words
 
 
 class LifeDesk:
     """Answers are JSON types. Any thread."""
 
-    def __init__(self, words: Words | None) -> None:
-        """Store.
-
-        Args:
-            words: None where no model comes from a registry.
-        """
+    def __init__(self, words: Words | SamplesOnly) -> None:
+        """Store."""
         self._words = words
 
     def answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -36,7 +32,7 @@ class LifeDesk:
         }
 
     def _say(self, request: dict[str, Any], word: Spoken) -> dict[str, Any]:
-        return asdict(self._given().say(str(request.get("model")), word))
+        return asdict(self._words.say(str(request.get("model")), word))
 
     def _feedback(self, request: dict[str, Any]) -> dict[str, Any]:
         name: Any = request.get("prediction")
@@ -45,9 +41,4 @@ class LifeDesk:
         if judgement not in get_args(Judgement) or decision not in (None, *get_args(Decision)):
             raise BadData("feedback is right or wrong, and a decision accept, reject or unsure", hint="--help")
         said = Feedback(str(name), judgement, None if label is None else str(label), decision)
-        return {"prediction": said.prediction_id, "counts": self._given().feedback(said)}
-
-    def _given(self) -> Words:
-        if self._words is None:
-            raise BadData("no model comes from a registry", hint='registry = "…" in place of path in [models.<name>]')
-        return self._words
+        return {"prediction": said.prediction_id, "counts": self._words.feedback(said)}

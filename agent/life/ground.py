@@ -5,18 +5,19 @@ Belongs to the driver's thread; `drifts` and `shown` are anybody's.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.core import life
 from agent.core.baking import ENOUGH, Decided, shifted
+from agent.core.errors import BadData
 from agent.core.gates import tightest
 from agent.core.sequential import compare
 from agent.life.journal import Record
 from agent.life.tally import Tally
 from agent.life.trial import Trial
+from agent.models.reference import read_reference
 from agent.models.stored import prefixed
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agent.core.frames import Frame
     from agent.core.gates import Gates
     from agent.core.life import Evidence, Step
+    from agent.core.reference import Reference
     from agent.life.journal import Journal
     from agent.life.moves import Moves
     from agent.life.trial import Verified
@@ -36,8 +38,6 @@ log = logging.getLogger("lineside.life")
 
 _SHOWN = 20
 """Frames that wait for feedback, to whoever asks."""
-_REFERENCE = "reference.json"
-_REFERENCE_BYTES = 1 << 20
 
 
 class Ground:
@@ -85,6 +85,7 @@ class Ground:
         record.gates, record.mates = verified.gates.as_dict(), mates
         trial = self._trial(version, verified.tables, verified.gates, record)
         trial.bundle = verified.bundle
+        trial.spread = self._spread_of(active) or self._spread_of(version)
         return trial, step
 
     def untried(self, verified: Verified) -> Trial:
@@ -146,15 +147,21 @@ class Ground:
 
     def _reference_of(self, version: Version) -> dict[str, int]:
         """Decisions on the set that it was evaluated on, where its bundle has them."""
+        reference = self._reference(version)
+        return {} if reference is None else reference.decisions
+
+    def _spread_of(self, version: Version | None) -> float | None:
+        """Of the numbers that it gave on the set that it was evaluated on."""
+        reference = None if version is None else self._reference(version)
+        return None if reference is None or reference.score is None else reference.score.spread
+
+    def _reference(self, version: Version) -> Reference | None:
+        """What its bundle says of itself; None where that is nothing, or nothing that can be read."""
         folder = self._store.folder(version.digest)
-        if folder is None:
-            return {}
         try:
-            with (folder / _REFERENCE).open("rb") as file:
-                decisions = json.loads(file.read(_REFERENCE_BYTES))["decisions"]
-            return {str(decision): int(count) for decision, count in decisions.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}
+            return None if folder is None else read_reference(folder)
+        except (BadData, OSError):
+            return None
 
     def drifts(self, pipeline: str, sentence: str | None) -> None:
         """See `agent.life.driver.Life`."""

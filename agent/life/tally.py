@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.core.baking import Decided
-from agent.core.feedback import differ, was_right
+from agent.core.feedback import was_right
 from agent.core.life import Evidence
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Tally:
         """The candidate has seen a frame in its shadow."""
         if pair.active.fault is not None:
             return  # there is nothing to compare with
-        failed, other = pair.candidate.fault is not None, differ(pair.candidate, pair.active)
+        failed, other = pair.candidate.fault is not None, pair.differs
         with self._lock:
             self._counts["frames"] += 1
             self._counts["failures"] += failed
@@ -142,7 +142,7 @@ class Tally:
 
     def _count_pair(self, pair: Pair, said: Feedback) -> str:
         active = said.judgement == "right"
-        candidate = was_right(pair.candidate, pair.active, said)
+        candidate = was_right(pair, said)
         if candidate is None:
             return "nobody can tell from it whether the version on trial was right; say the right label or decision"
         if candidate == active:
@@ -158,8 +158,8 @@ class Tally:
             {
                 "prediction": pair.prediction_id,
                 "pipeline": pair.pipeline,
-                "active": pair.active.decision or pair.active.label,
-                "candidate": pair.candidate.decision or pair.candidate.label or pair.candidate.fault,
+                "active": pair.active.words,
+                "candidate": pair.candidate.words,
             }
             for pair in reversed(pairs)
         ]

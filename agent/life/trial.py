@@ -78,6 +78,7 @@ class Trial:
         said: State and reason that were told of it last.
         follower: The same of the one that waits behind it.
         is_disputed: It waits for feedback.
+        spread: Of the numbers that its predecessor gives, where known; see `agent.core.agreement.same`.
     """
 
     version: Version
@@ -93,6 +94,7 @@ class Trial:
     said: tuple[str, str] | None = None
     follower: tuple[str, str] | None = None
     is_disputed: bool = False
+    spread: float | None = None
     _shadows: dict[str, Shadow] = field(default_factory=dict)
     _canaries: dict[str, Canary] = field(default_factory=dict)
     _crashes: dict[str, int] = field(default_factory=dict)
@@ -129,7 +131,9 @@ class Trial:
         self.watch()
         for runner in self.runners:
             if (model := self.models.get(runner.name)) is not None:
-                self._shadows[runner.name] = runner.shadow(model, on_pair=self.tally.pair, share=1.0)
+                self._shadows[runner.name] = runner.shadow(
+                    model, on_pair=self.tally.pair, share=1.0, spread=self.spread
+                )
 
     def canary(self, share: float, spared: Collection[str] = ()) -> None:
         """Have it decide a share of the frames.

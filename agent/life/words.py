@@ -160,6 +160,38 @@ class Words:
         )
 
 
+class SamplesOnly:
+    """Takes words where no model comes from a registry: no version is ever on trial, and feedback labels the frames that are kept."""
+
+    def __init__(self, on_feedback: Callable[[Feedback], bool]) -> None:
+        """Store; see `Words.on_feedback`."""
+        self._on_feedback = on_feedback
+
+    def say(self, table: str, word: Spoken) -> Heard:
+        """There is nothing that a word could be about.
+
+        Raises:
+            NotNow: Always.
+        """
+        raise NotNow(
+            f"no version of {table} is there to {word}: no model comes from a registry",
+            hint='registry = "…" in place of path in [models.<name>]',
+        )
+
+    def feedback(self, said: Feedback) -> str:
+        """Take in a word on a prediction: how it counts, in words.
+
+        Raises:
+            Unknown: Its picture is not kept, or not any more.
+        """
+        if self._on_feedback(said):
+            return "kept with the sample"
+        raise Unknown(
+            f"no picture of prediction {said.prediction_id!r} is kept",
+            hint="[pipelines.<name>.capture] says what is; lineside samples list",
+        )
+
+
 _WILL = {
     ("return", "candidate"): "it is rejected, and the active version stays",
     ("return", "active"): "it is rejected, and the previous version comes back",

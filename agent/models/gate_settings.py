@@ -31,7 +31,8 @@ class GateSettings(Strict):
     bake_deadline_s: float | None = Field(default=None, gt=0, le=31_536_000)
     """Seconds after which the previous version comes back if this one could not be confirmed. Default 604800, a week."""
     max_disagreement: float | None = Field(default=None, ge=0, le=1)
-    """Share of compared frames on which it may decide otherwise without feedback that says who is right. Default 0.02."""
+    """Share of compared frames on which it may decide otherwise, or find something else where it decides nothing, without feedback that says
+    who is right. Default 0.02."""
     max_failures: float | None = Field(default=None, ge=0, le=1)
     """Share of frames of which it may make nothing that can be used: an error, no number, too late. Default 0.01."""
     max_decision_shift: float | None = Field(default=None, ge=0, le=1)

@@ -80,11 +80,20 @@ class Candidates:
         self._closed = False
         self._left: list[Shadow | Canary] = []
 
-    def begin_shadow(self, model: Model, on_pair: Callable[[Pair, Frame], None], share: float) -> Shadow:
+    def begin_shadow(
+        self, model: Model, on_pair: Callable[[Pair, Frame], None], share: float, spread: float | None
+    ) -> Shadow:
         """See `agent.pipeline.runner.PipelineRunner.shadow`."""
         from agent.pipeline.shadow import Shadow  # noqa: PLC0415 - a start needs none
 
-        shadow = Shadow(self._line, model, on_pair=on_pair, share=share, on_over=lambda: self._over(shadow, onlooker))
+        shadow = Shadow(
+            self._line,
+            model,
+            on_pair=on_pair,
+            share=share,
+            spread=spread,
+            on_over=lambda: self._over(shadow, onlooker),
+        )
         onlooker = _Onlooker(shadow.look)
         with self._lock:
             if self._shadow is not None:

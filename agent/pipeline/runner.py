@@ -168,7 +168,14 @@ class PipelineRunner:
         self._woken.set()
         return offer
 
-    def shadow(self, model: Model, *, on_pair: Callable[[Pair, Frame], None], share: float = 1.0) -> Shadow:
+    def shadow(
+        self,
+        model: Model,
+        *,
+        on_pair: Callable[[Pair, Frame], None],
+        share: float = 1.0,
+        spread: float | None = None,
+    ) -> Shadow:
         """Have a candidate see what the model at work sees, and compare them. Any thread; returns at once.
 
         It ends with its first fault, with another model at work, with another candidate in its place, and with the pipeline. A reload of
@@ -178,8 +185,9 @@ class PipelineRunner:
             model: Loaded by a thread that outlives it, and used by nobody else. Closed by the caller after `Shadow.stop`.
             on_pair: Called for each frame that both saw, in the candidate's thread.
             share: Of the frames that it sees at most, in 0..1; less where the model at work would be harmed.
+            spread: Of the numbers that the model at work gives, in their unit; see `agent.core.agreement.same`.
         """
-        return self._candidates.begin_shadow(model, on_pair, share)
+        return self._candidates.begin_shadow(model, on_pair, share, spread)
 
     def canary(self, model: Model, *, share: float) -> Canary:
         """Have a candidate decide a share of the frames, after some that show what the model at work takes. Any thread; returns at once.

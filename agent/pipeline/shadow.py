@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.core.agreement import same
 from agent.core.bearing import BearableShare
 from agent.core.comparing import Pair, failed, own_ms_of, verdict_of
 from agent.pipeline.beside import Failure
@@ -57,6 +58,7 @@ class Shadow(Tried[_Published]):
         *,
         on_pair: Callable[[Pair, Frame], None],
         share: float,
+        spread: float | None,
         on_over: Callable[[], None],
     ) -> None:
         """Store.
@@ -66,6 +68,7 @@ class Shadow(Tried[_Published]):
             model: The candidate; used by nobody else until `stop` says True.
             on_pair: Called for each frame that was compared, in the candidate's thread.
             share: Of the frames that it sees at most, in 0..1.
+            spread: See `agent.core.agreement.same`.
             on_over: Called once, when it looks on no more.
         """
         super().__init__("shadow", line.name, model, self._compare, niceness=NICENESS, on_over=on_over)
@@ -73,6 +76,7 @@ class Shadow(Tried[_Published]):
         self.failed = 0
         self._line = line
         self._on_pair = on_pair
+        self._spread = spread
         self._bearable = BearableShare(share, live=line.live)
 
     @property
@@ -110,17 +114,20 @@ class Shadow(Tried[_Published]):
             self._beside.give(frame, _Published(frame, prediction, self._line.instead()))
 
     def _compare(self, published: _Published, came: Answer | Failure) -> None:
-        prediction = published.prediction
+        prediction, agrees = published.prediction, True
         if isinstance(came, Failure):
             verdict = failed(came.fault, came.took_ms)
         else:
             decision = published.instead(came.result, self.model.rule)
             verdict = verdict_of(came.result, decision, came.took_ms)
+            if decision is None and prediction.decision is None and verdict.fault is None:
+                agrees = same(prediction.result, came.result, self._spread)
         active = verdict_of(prediction.result, prediction.decision, own_ms_of(prediction))
         self.seen += 1
         self.failed += verdict.fault is not None
+        pair = Pair(prediction.pipeline, prediction.id, time.monotonic(), active, verdict, agrees)
         try:
-            self._on_pair(Pair(prediction.pipeline, prediction.id, time.monotonic(), active, verdict), published.frame)
+            self._on_pair(pair, published.frame)
         except Exception:  # who compares may err; the line and the candidate go on
             log.exception("pipeline %s: a pair was not taken", self._line.name)
         if isinstance(came, Failure):

@@ -24,6 +24,7 @@ from agent.core.messages import FrameReference, Latency, ModelReference, Predict
 from agent.core.results import Classification, Scored
 from agent.core.statistics import input_statistics
 from agent.drift.desk import DriftDesk
+from agent.drift.memory import Memory
 from agent.drift.settings import DriftSettings
 from agent.models.placement import Region
 from agent.pipeline.picture import jpeg
@@ -65,15 +66,16 @@ def main() -> dict[str, float]:
     pixels = [rng.integers(0, 256, (1080, 1920, 3), np.uint8) for _ in range(_FRAMES)]
     frames = [Frame(one, k, 0, 0) for k, one in enumerate(pixels)]
     said = [prediction(k) for k in range(1000)]
-    drift = DriftDesk(
-        {"p": (DriftSettings(every_s=3600), Region())},
-        device="d",
-        session="s",
-        active=lambda _: None,
-        find=lambda _pipeline, _digest: None,
-        tell=lambda _: None,
-    ).observers["p"]
     with tempfile.TemporaryDirectory() as folder:
+        drift = DriftDesk(
+            {"p": (DriftSettings(every_s=3600), Region())},
+            device="d",
+            session="s",
+            active=lambda _: None,
+            find=lambda _pipeline, _digest: None,
+            tell=lambda _: None,
+            memory=Memory(Path(folder)),
+        ).observers["p"]
         line = Line(CaptureSettings(random_share=0), Region(), lambda: DecisionRule(label="e", min_score=0.5))
         capture = Capture(SamplesSettings(), {"p": line}, Path(folder), jpeg).observers["p"]
         return {

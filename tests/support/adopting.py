@@ -40,8 +40,8 @@ WRONG = {"dark": 255, "bright": 0}
 class Stage:
     """A shadow or a canary in a test's hands; the contract of `agent.pipeline.shadow` and `canary`."""
 
-    def __init__(self, runner, model, *, on_pair=None, share) -> None:
-        self.runner, self.model, self.share = runner, model, share
+    def __init__(self, runner, model, *, on_pair=None, share, spread=None) -> None:
+        self.runner, self.model, self.share, self.spread = runner, model, share, spread
         self.fault, self.is_over, self.comes_back = None, False, True
         self.counts = SimpleNamespace(slow=0, candidate=SimpleNamespace(frames=0))
         self._on_pair = on_pair
@@ -169,8 +169,8 @@ class Line:
     def _stage(self, runner) -> None:
         """Put shadows and canaries of a pipeline into the test's hands."""
 
-        def shadow(model, *, on_pair, share=1.0):
-            self.shadows[runner.name] = Stage(runner, model, on_pair=on_pair, share=share)
+        def shadow(model, *, on_pair, share=1.0, spread=None):
+            self.shadows[runner.name] = Stage(runner, model, on_pair=on_pair, share=share, spread=spread)
             return self.shadows[runner.name]
 
         def canary(model, *, share):

@@ -19,6 +19,7 @@ from agent.capture.settings import CaptureSettings, SamplesSettings
 from agent.core import results
 from agent.core.comparing import Pair, Verdict
 from agent.core.decisions import DecisionRule
+from agent.core.feedback import Feedback
 from agent.models.placement import Region
 
 RULE = DecisionRule(label="bright", min_score=0.5)
@@ -129,11 +130,15 @@ def test_a_disagreement_on_a_prediction_of_long_ago_is_let_go(tmp_path):
     assert line.kept == {}
 
 
+def wrong(prediction_id, label=None, decision=None):
+    return Feedback(prediction_id, "wrong", label, decision)
+
+
 def test_an_operators_word_is_written_into_a_kept_sample(tmp_path):
     """It then ranks as feedback."""
     line = Keeping(tmp_path, "random", "feedback")
     prediction = line.see(1)
-    assert line.capture.feedback(prediction.id, "bright")
+    assert line.capture.feedback(wrong(prediction.id, "bright"))
     line.capture.work(0)
 
     assert [(sample.label, sample.reasons) for sample in line.folder.samples()] == [("bright", ["feedback", "random"])]
@@ -144,7 +149,7 @@ def test_an_operators_word_finds_a_rejected_part_that_was_not_kept(tmp_path):
     line = Keeping(tmp_path, "feedback")
     prediction = line.see(1, score=0.9, decision="reject")
     assert line.kept == {}
-    assert line.capture.feedback(prediction.id, "dark")
+    assert line.capture.feedback(wrong(prediction.id, "dark"))
     line.capture.work(0)
 
     assert line.kept == {1: ["feedback"]}
@@ -154,18 +159,28 @@ def test_a_prediction_that_was_right_gives_its_own_label(tmp_path):
     """Kept before, or only remembered."""
     line = Keeping(tmp_path, "random", "feedback", random_share=0)
     remembered = line.see(1, score=0.9, decision="reject")
-    line.capture.feedback(remembered.id, None, right=True)
+    line.capture.feedback(Feedback(remembered.id, "right"))
     line.capture.work(0)
-    line.capture.feedback(remembered.id, None, right=True)
+    line.capture.feedback(Feedback(remembered.id, "right"))
     line.capture.work(0)
 
-    assert [sample.label for sample in line.folder.samples()] == ["bright"]
+    assert [(sample.label, sample.decision) for sample in line.folder.samples()] == [("bright", "reject")]
+
+
+@pytest.mark.parametrize("reasons", [("random", "feedback"), ("feedback",)])
+def test_what_should_have_been_decided_is_kept_like_a_label(tmp_path, reasons):
+    """Kept before, or only remembered; who looks at a part knows sooner what to do with it than what it is called."""
+    line = Keeping(tmp_path, *reasons)
+    line.capture.feedback(wrong(line.see(1, score=0.9, decision="reject").id, decision="accept"))
+    line.capture.work(0)
+
+    assert [(s.label, s.decision, s.truth) for s in line.folder.samples()] == [(None, "accept", ("decision", "accept"))]
 
 
 def test_a_word_without_a_label_keeps_the_sample_and_labels_nothing(tmp_path):
     """Wrong is all that was said."""
     line = Keeping(tmp_path, "feedback")
-    line.capture.feedback(line.see(1, score=0.9, decision="reject").id, None)
+    line.capture.feedback(wrong(line.see(1, score=0.9, decision="reject").id))
     line.capture.work(0)
 
     assert [(sample.label, sample.reasons) for sample in line.folder.samples()] == [(None, ["feedback"])]
@@ -176,7 +191,7 @@ def test_an_operators_word_on_a_picture_that_is_gone_says_so(tmp_path):
     line = Keeping(tmp_path, "feedback", samples={"recent_bytes": 1})
     prediction = line.see(1, score=0.9, decision="reject")
 
-    assert not line.capture.feedback(prediction.id, "dark")
+    assert not line.capture.feedback(wrong(prediction.id, "dark"))
 
 
 def test_several_reasons_for_one_frame_make_one_sample(tmp_path):
@@ -215,7 +230,7 @@ def test_the_quotas_are_never_exceeded_and_feedback_stays(tmp_path):
     """The oldest of the least reason goes, on the disk too."""
     line = Keeping(tmp_path, "random", "feedback", samples={"max_count": 3})
     first = line.see(0)
-    line.capture.feedback(first.id, "bright")
+    line.capture.feedback(wrong(first.id, "bright"))
     for k in range(1, 8):
         line.see(k)
         assert len(line.kept) <= 3
@@ -264,7 +279,7 @@ def test_what_a_command_removed_is_not_counted_any_more(tmp_path):
 
     assert list(line.kept) == [3]
     assert line.capture.counts()["kept"] == 1
-    assert not line.capture.feedback(first.id, "bright")
+    assert not line.capture.feedback(wrong(first.id, "bright"))
 
 
 def test_smaller_quotas_hold_from_the_next_start(tmp_path):

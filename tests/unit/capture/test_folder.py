@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -84,20 +85,26 @@ def test_a_removed_sample_is_gone_with_its_day(tmp_path):
 def test_an_export_has_a_folder_for_each_label_and_a_table_of_what_a_person_said(tmp_path):
     """A model's decision names a folder and is no label: nobody may learn from it as from the truth."""
     folder = SampleFolder(tmp_path)
-    cracked, rejected, unknown = (
+    cracked, rejected, unknown, fine = (
         made(folder, 1, label="crack / deep"),
         made(folder, 2, decision="reject"),
         made(folder, 3, decision=None),
+        made(folder, 4, decision="reject"),
     )
+    folder.rewrite(replace(fine, decision="accept"))
     copies = export(folder, folder.samples(), tmp_path / "out")
 
     assert [copy.relative_to(tmp_path / "out").as_posix() for copy in copies] == [
         f"crack-deep/{cracked.id}.jpg",
         f"reject/{rejected.id}.jpg",
         f"unlabelled/{unknown.id}.jpg",
+        f"accept/{fine.id}.jpg",
     ]
     with (tmp_path / "out" / TABLE).open(newline="") as table:
-        assert list(csv.DictReader(table)) == [{"file": f"crack-deep/{cracked.id}.jpg", "label": "crack / deep"}]
+        assert list(csv.DictReader(table)) == [
+            {"file": f"crack-deep/{cracked.id}.jpg", "label": "crack / deep", "decision": ""},
+            {"file": f"accept/{fine.id}.jpg", "label": "", "decision": "accept"},
+        ]
 
 
 def test_an_export_does_not_mix_with_what_is_there(tmp_path):

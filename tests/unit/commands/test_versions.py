@@ -7,7 +7,7 @@ from commanding import Answers, asked, audited, clerk
 
 from agent.commands.versions import Judge, Say
 from agent.core.feedback import Feedback
-from agent.life.words import Heard, NotNow, Unknown
+from agent.life.words import Heard, NotNow, SamplesOnly, Unknown
 
 
 class Ear:
@@ -107,5 +107,19 @@ def test_a_refusal_of_who_moves_versions_is_the_answer(desk, ear, verb, body, fa
 def test_without_a_registry_there_are_no_versions_to_speak_of(tmp_path):
     """All models come from folders."""
     answers = Answers()
-    clerk(tmp_path, {"return": Say("return", None)}, answers).obey(asked("return", {"model": "m"}))
+    clerk(tmp_path, {"return": Say("return", SamplesOnly(lambda _: False))}, answers).obey(
+        asked("return", {"model": "m"})
+    )
     assert answers.last.reason == "not_applicable"
+
+
+@pytest.mark.parametrize(("is_kept", "reason"), [(True, None), (False, "unknown_name")])
+def test_without_a_registry_feedback_is_for_the_samples(tmp_path, is_kept, reason):
+    """It labels the picture that is kept; where none is, whoever speaks hears so."""
+    answers, heard = Answers(), []
+    ear = SamplesOnly(lambda said: heard.append(said) or is_kept)
+    clerk(tmp_path, {"feedback": Judge(ear)}, answers).obey(
+        asked("feedback", {"prediction": "0193", "verdict": "wrong", "label": "crack"})
+    )
+    assert heard == [Feedback("0193", "wrong", "crack")]
+    assert (answers.last.ok, answers.last.reason) == (is_kept, reason)

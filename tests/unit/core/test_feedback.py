@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.comparing import Verdict
-from agent.core.feedback import Feedback, differ, was_right
+from agent.core.comparing import Pair, Verdict
+from agent.core.feedback import Feedback, was_right
 
 
-def verdict(decision=None, label=None, fault=None):
-    return Verdict(decision, label, 0.5, 1.0, fault)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        (verdict("accept", "a"), verdict("accept", "b"), False),
-        (verdict("accept", "a"), verdict("reject", "a"), True),
-        (verdict(None, "a"), verdict(None, "a"), False),
-        (verdict(None, "a"), verdict(None, "b"), True),
-        (verdict(None, None), verdict(None, None), False),
-    ],
-)
-def test_models_differ_by_their_decision_and_by_their_label_where_they_decide_nothing(one, other, expected):
-    """What counts on the line is what is done with the part."""
-    assert differ(one, other) is differ(other, one) is expected
+def verdict(decision=None, label=None, fault=None, score=0.5):
+    return Verdict(decision, label, score, 1.0, fault)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +26,23 @@ def test_models_differ_by_their_decision_and_by_their_label_where_they_decide_no
         (verdict(None, "c"), verdict(None, "a"), {"judgement": "wrong", "label": "b"}, False),
         (verdict(None, "c"), verdict(None, "a"), {"judgement": "wrong"}, None),
         (verdict("reject", fault="no number"), verdict("accept"), {"judgement": "wrong"}, False),
+        # the label that both named first was not what was wrong
+        (verdict(None, "b"), verdict(None, "b"), {"judgement": "wrong", "label": "b"}, None),
+        # a number is as right as it is near
+        (verdict(score=9.0), verdict(score=5.0), {"judgement": "wrong", "label": "10"}, True),
+        (verdict(score=1.0), verdict(score=5.0), {"judgement": "wrong", "label": "10"}, False),
+        (verdict(score=9.0), verdict(score=5.0), {"judgement": "wrong", "label": "ten"}, False),
+        (verdict(score=9.0), verdict(score=5.0), {"judgement": "wrong"}, None),
     ],
 )
 def test_what_is_said_of_one_counts_for_the_other_as_far_as_it_can(other, published, said, expected):
     """Where two sides are left, the one that was not wrong was right; a model that made nothing of a frame never was."""
-    assert was_right(other, published, Feedback("id", **said)) is expected
+    pair = Pair("p", "id", 0.0, published, other, same=False)
+    assert was_right(pair, Feedback("id", **said)) is expected
+
+
+def test_a_candidate_that_found_the_same_was_as_wrong():
+    """Whatever kind of result it is."""
+    pair = Pair("p", "id", 0.0, verdict(score=5.0), verdict(score=5.1), same=True)
+    assert was_right(pair, Feedback("id", "wrong")) is False
+    assert was_right(pair, Feedback("id", "right")) is True

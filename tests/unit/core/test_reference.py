@@ -16,12 +16,20 @@ def made(samples=300):
     rng = np.random.default_rng(1)
     inputs = [InputStatistics(*map(float, row)) for row in rng.random((samples, 3))]
     decisions = ["accept", "reject", None] * (samples // 3)
-    return reference_of(rng.random(samples).tolist(), inputs, decisions, label="crack")
+    return reference_of(rng.random(samples).tolist(), inputs, decisions, label="crack", of={"model.tflite": "00ff"})
 
 
 def test_a_reference_is_read_as_it_was_written():
     """The device compares with what pack saw."""
     assert decode(encode(made())) == made()
+
+
+def test_one_that_does_not_say_what_it_is_of_is_read_too():
+    """Earlier versions wrote such."""
+    data = json.loads(encode(made()))
+    del data["of"]
+
+    assert decode(json.dumps(data).encode()).of == {}
 
 
 def test_what_has_no_score_and_is_no_picture_has_no_distributions():

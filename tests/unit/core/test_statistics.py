@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import results
-from agent.core.statistics import BINS, MAX_VALUES, distribution, input_statistics, score_of
+from agent.core.statistics import BINS, MAX_VALUES, Distribution, distribution, input_statistics, score_of
 
 
 def textured(height=480, width=640, seed=7):
@@ -137,3 +137,18 @@ def test_what_is_not_finite_has_no_distribution(values):
     """The caller leaves it out and says so."""
     with pytest.raises(ValueError, match="finite"):
         distribution(values)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (distribution([k / 10 for k in range(101)]), 9.0),
+        (distribution([*[k / 10 for k in range(101)], 1e6]), 9.1),
+        (distribution([5.0] * 20), 0.0),
+        (Distribution((1.0, 4.0), (3, 3, 3)), 3.0),
+        (Distribution((), (9,)), 0.0),
+    ],
+)
+def test_the_spread_is_what_most_values_lie_within(found, expected):
+    """One that is far off does not stretch it; without values the edges of the histogram say it."""
+    assert found.spread == pytest.approx(expected, abs=0.02)

@@ -100,10 +100,11 @@ def test_golden_samples_are_the_installed_photographs() -> None:
 
 
 def test_bundle_has_nothing_of_the_photographs() -> None:
-    """Their licence is not ours, so the package holds names and digests of them only."""
+    """Their licence is not ours, so the package holds names, digests and statistics of them only."""
     files = {path.relative_to(BUNDLE).as_posix() for path in BUNDLE.rglob("*") if path.is_file()}
-    described = {"model.tflite", "model.toml", "labels.txt", "README.md", "golden/labels.csv"}
-    assert described == files - {"manifest.json"}
+    described = {"model.tflite", "model.toml", "labels.txt", "README.md", "reference.json"}
+    golden = {f"golden/{name}" for name in ("labels.csv", "recorded.json", "recorded.npz")}
+    assert described | golden == files - {"manifest.json"}
 
 
 def test_model_is_small() -> None:

@@ -4,66 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drifting import frame_of, part, prediction_of, reference, result_of
+from desk_watching import KNOWN, Forgetful, Watching, scored_by
+from drifting import frame_of, part, prediction_of
 
 from agent.core.errors import BadData
 from agent.drift.desk import DriftDesk
 from agent.drift.settings import DriftSettings
 from agent.models.placement import Region
-
-KNOWN = reference()
-EVERYTHING = Region()
-
-
-class Told:
-    """Keeps what the desk tells."""
-
-    def __init__(self) -> None:
-        self.drifts, self.strange, self.blames = [], [], []
-
-    def blame(self, _pipeline, sentence) -> None:
-        self.blames.append(sentence)
-
-    def frame(self, _frame, prediction, values) -> None:
-        self.strange.append((prediction.seq, values))
-
-
-class Watching:
-    """A desk over one pipeline, and the frames that its test shows to it one after the other."""
-
-    def __init__(self, find=lambda *_: KNOWN, *, active=lambda _: "sha256:0", region=EVERYTHING, **settings) -> None:
-        self.told = Told()
-        line = DriftSettings(every_s=0, window=50, **settings), region
-        self.desk = DriftDesk(
-            {"p": line},
-            device="d",
-            session="s",
-            active=active,
-            find=find,
-            tell=self.told.drifts.append,
-            on_strange=self.told.frame,
-            on_blame=self.told.blame,
-        )
-        self.index = 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.desk.close()
-
-    def show(self, count, *, digest="sha256:0", make=part, result=result_of) -> None:
-        """So many frames, none of which may get lost: each is looked at before the next comes."""
-        for _ in range(count):
-            pixels = make(self.index)
-            observer = self.desk.observers["p"]
-            observer.seen(
-                frame_of(pixels, self.index),
-                prediction_of(pixels, self.index, digest=digest, result=result(pixels)),
-                None,
-            )
-            self.desk.look(0)
-            self.index += 1
 
 
 def states(told):
@@ -132,17 +79,6 @@ def test_a_new_model_begins_anew_with_its_own_reference():
         assert not line.desk.drifting("p")
 
 
-def scored_by(gain):
-    """A model whose score is so much of what it was, on the same pictures."""
-
-    def result(pixels):
-        found = result_of(pixels)
-        found.top[1].score *= gain
-        return found
-
-    return result
-
-
 @pytest.mark.parametrize(
     ("before", "after", "make", "blamed"),
     [
@@ -204,7 +140,13 @@ def test_a_frame_comes_no_sooner_than_every_s():
     """Those in between cost one look at the clock."""
     settings = DriftSettings(every_s=3600)
     desk = DriftDesk(
-        {"p": (settings, Region())}, device="d", session="s", active=lambda _: "x", find=lambda *_: None, tell=print
+        {"p": (settings, Region())},
+        device="d",
+        session="s",
+        active=lambda _: "x",
+        find=lambda *_: None,
+        tell=print,
+        memory=Forgetful(),
     )
     for k in range(100):
         desk.observers["p"].seen(frame_of(part(k)), prediction_of(part(k)), None)

@@ -69,3 +69,12 @@ def test_a_folder_without_samples_says_what_was_expected(tmp_path):
         with pytest.raises(BadData) as refused:
             read_data(folder)
         assert "labels.csv" in refused.value.hint
+
+
+def test_a_table_without_rows_says_who_fills_it(tmp_path):
+    """Captured samples that nobody has judged are no evaluation set."""
+    write_pictures(tmp_path, "reject", [10])
+    (tmp_path / "labels.csv").write_text("file,label,decision\n")
+    with pytest.raises(BadData, match="names no sample") as refused:
+        read_data(tmp_path)
+    assert "feedback" in refused.value.hint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluating import answers
@@ -43,6 +45,27 @@ def test_labels_and_decisions_are_judged_apart():
         "reject": {"accept": 0, "unsure": 1, "reject": 1},
     }
     assert judged.primary == ("decision_accuracy", "caught")
+
+
+def test_labels_and_decisions_together_are_judged_as_decisions():
+    """Who looks at parts names some and says of others only what to do with them; a label says that as well."""
+    results = [said(0.9), said(0.1), said(0.7), said(0.1)]
+    run, data = answers(
+        results, ["bad", "good", "reject", "reject"], rule=RULE, decisions=[decide(result, RULE) for result in results]
+    )
+    items = [replace(item, by="decision" if k > 1 else "label") for k, item in enumerate(data.items)]
+    judged = judge(run, replace(data, items=tuple(items)), ["good", "bad"])
+    found = values(judged)
+    assert (found["decision_accuracy"], found["caught"], found["false_rejects"]) == (0.75, 2 / 3, 0.0)
+    assert "'bad' count as to be rejected" in judged.notes[0]
+
+
+def test_labels_and_decisions_of_a_model_that_rejects_no_label_do_not_go_together():
+    """Nobody knows which labels are to be rejected."""
+    run, data = answers([said(0.9), said(0.1)], ["bad", "reject"])
+    items = (data.items[0], replace(data.items[1], by="decision"))
+    with pytest.raises(BadData, match="some a decision"):
+        judge(run, replace(data, items=items), ["good", "bad"])
 
 
 def test_a_label_that_the_model_does_not_know_is_wrong_and_said():

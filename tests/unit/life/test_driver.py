@@ -11,8 +11,10 @@ from stocking import activated, stage
 
 from agent.core.errors import ModelRefused
 from agent.core.feedback import Feedback
+from agent.core.reference import NAME, encode, reference_of
 from agent.core.sequential import needed
 from agent.life.words import NotNow, Unknown
+from cloud_sync import manifest
 
 LEAD = needed(0.05)
 
@@ -367,3 +369,24 @@ def test_a_version_that_loads_for_no_pipeline_is_rejected(make_line):
     line.start()
     stage(line.store, line.version("1.1.0", labels=("dark", "light"), model=tiny_models.classifier(seed=9)))
     assert [event.what for event in line.adoption.adopt()] == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("of_old", "of_new", "expected"), [(True, True, 1.8), (False, True, 0.9), (False, False, None)]
+)
+def test_numbers_are_compared_by_the_spread_of_the_version_at_work(make_line, of_old, of_new, expected):
+    """As its bundle's reference says; else by that of the new one; else by nothing known."""
+    line = make_line()
+    for version, has, width in (("1.0.0", of_old, 2), ("1.1.0", of_new, 1)):
+        folder = line.version(version)
+        if has:
+            known = reference_of([width * k / 100 for k in range(101)], [], ["accept"] * 101, label=None)
+            (folder / NAME).write_bytes(encode(known))
+            manifest.write(folder, manifest.describe(folder, "m", version))
+        if version == "1.0.0":
+            activated(line.store, folder)
+            line.start()
+        else:
+            stage(line.store, folder)
+    line.adoption.adopt()
+    assert line.shadows["a"].spread == (expected and pytest.approx(expected))

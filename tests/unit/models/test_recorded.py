@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -88,6 +89,18 @@ def test_pack_takes_golden_samples_of_each_label_and_statistics_of_all(packed):
     listed = {entry.path for entry in manifest.read(packed)[0].files}
     assert {"reference.json", "golden/recorded.json", "golden/recorded.npz", "golden/labels.csv"} <= listed
     assert not by_folder(packed / "golden" / "nothing")
+
+
+def test_statistics_of_another_decision_are_told_when_it_is_packed_again(packed, tmp_path):
+    """The line would seem to drift, and the version would be blamed for it."""
+    shutil.copytree(packed, tmp_path / "b")
+    said = (packed / "model.toml").read_text()
+    (tmp_path / "b" / "model.toml").write_text(said.replace("min_score = 0.6", "min_score = 0.7"))
+    codes = [
+        "[reference-stale]" in CliRunner().invoke(app, ["model", "pack", str(each)]).stderr
+        for each in (packed, tmp_path / "b")
+    ]
+    assert codes == [False, True]
 
 
 def test_what_was_recorded_is_what_is_answered(packed):

@@ -10,6 +10,7 @@ import time
 import pytest
 from inspecting import LONG_S, Candidate, Line, Trap, TrappedModel, job, pipeline
 
+from agent.core import results
 from agent.core.decisions import DecisionRule
 from agent.core.errors import ModelCrashed, ModelRefused
 from agent.pipeline.candidates import MOST_HUNG
@@ -41,6 +42,28 @@ def test_what_was_tuned_holds_for_the_candidate_too():
         line.until_pair()
         assert line.runner.tuning.configured == line.active.rule
     assert line.pairs[0][0].candidate.decision == "reject"
+
+
+class Gauge(Candidate):
+    """Gives a number and decides nothing."""
+
+    def __init__(self, offset=0.0) -> None:
+        super().__init__()
+        self.rule, self._offset = None, offset
+
+    def decode(self, inferred):
+        super().decode(inferred)
+        return results.Regression(value=float(inferred.outputs[0].flat[0]) + self._offset, unit="mm")
+
+
+@pytest.mark.parametrize(("offset", "differs"), [(0.5, False), (2.0, True)])
+def test_models_that_decide_nothing_are_compared_by_what_they_find(offset, differs):
+    """Numbers by the spread of the reference: here within a tenth of 10 mm."""
+    with Line(Gauge()) as line:
+        line.runner.shadow(Gauge(offset), on_pair=line.on_pair, spread=10.0)
+        line.until_pair(value=90)
+    pair, _ = line.pairs[0]
+    assert (pair.active.score, pair.candidate.score, pair.differs) == (90.0, 90.0 + offset, differs)
 
 
 def test_where_decisions_are_smoothed_only_the_frames_own_vote_differs():
