@@ -206,6 +206,8 @@ class Line:
             trial.close()
         for name, runner in self.runners.items():
             self.boxes[name].close()
+            if runner.state == "failed":
+                runner.stop()  # it would try again to have a model
             assert runner.join(LONG_S)
 
 
