@@ -46,11 +46,11 @@ class Stage:
         self.counts = SimpleNamespace(slow=0, candidate=SimpleNamespace(frames=0))
         self._on_pair = on_pair
 
-    def pair(self, active, candidate, *, fault=None) -> str:
-        """One frame that both saw, with their decisions: the id of its prediction."""
+    def pair(self, active, candidate, *, fault=None, same=True) -> str:
+        """One frame that both saw, with their decisions, and whether they found the same: the id of its prediction."""
         name = new_id()
         verdicts = Verdict(active, None, 0.5, 1.0), Verdict(candidate, None, 0.5, 1.0, fault)
-        self._on_pair(Pair(self.runner.name, name, 0.0, *verdicts), None)
+        self._on_pair(Pair(self.runner.name, name, 0.0, *verdicts, same), None)
         return name
 
     def stop(self) -> bool:

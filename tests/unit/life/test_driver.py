@@ -390,3 +390,15 @@ def test_numbers_are_compared_by_the_spread_of_the_version_at_work(make_line, of
             stage(line.store, folder)
     line.adoption.adopt()
     assert line.shadows["a"].spread == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(("same", "state"), [(True, "canary"), (False, "shadow")])
+def test_models_that_decide_nothing_wait_for_feedback_too_where_they_find_something_else(begun, same, state):
+    """Who is asked is told the two numbers."""
+    for _ in range(10):
+        begun.line.shadows["a"].pair(None, None, same=same)
+    begun.line.turn(after_s=61)
+    shown = begun.line.life.status()["m"]
+    assert shown["state"] == state
+    expected = [] if same else [("0.5", "0.5")] * 10
+    assert [(one["active"], one["candidate"]) for one in shown["disputed"]] == expected
