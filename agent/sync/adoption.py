@@ -173,14 +173,20 @@ class Adoption:
             error,
             extra={"code": error.code, "hint": error.hint},
         )
+        why = self._without_folder(version, str(error))
         try:
-            self._store.reject(version, str(error), [*mates, *others])
+            self._store.reject(version, why, [*mates, *others])
         except (OSError, CloudSyncError) as fault:
             log.warning("the rejection cannot be recorded, so it is judged again: %s", fault)
-        reasons = [(version, str(error)), *((mate, of_mate(version, str(error))) for mate in mates)]
+        reasons = [(version, why), *((mate, of_mate(version, why)) for mate in mates)]
         for one, reason in reasons:
             self._say(self.tables[one.name], told(one, "rejected", reason))
         return [event("rejected", one, reason) for one, reason in reasons]
+
+    def _without_folder(self, version: Version, words: str) -> str:
+        """Where a file lies on this device is for its log; whoever reads why a version was rejected knows it by its name."""
+        folder = self._store.folder(version.digest)
+        return words if folder is None else words.replace(f"{folder}/", "")
 
     def _say(self, tables: Sequence[str], version: ModelVersion) -> None:
         for table in tables:

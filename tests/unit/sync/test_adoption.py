@@ -73,7 +73,7 @@ def test_the_first_version_starts_the_pipeline_that_waits_for_it(line):
     ids=["golden samples", "refused", "crashes", "does not fit", "junk"],
 )
 def test_one_that_does_not_prove_itself_is_rejected_and_the_old_one_goes_on(line, more, words):
-    """With its reason, and it is not judged again."""
+    """With its reason, which names no folder of this device, and it is not judged again."""
     line = line(a={"model": "m"})
     old = activated(line.store, line.version("1.0.0"))
     line.start()
@@ -81,7 +81,8 @@ def test_one_that_does_not_prove_itself_is_rejected_and_the_old_one_goes_on(line
     [event] = line.adoption.adopt()
     assert (event.what, event.version) == ("rejected", "1.1.0")
     assert words in event.reason
-    assert line.store.rejected()["m"].digest == new.digest
+    assert new.digest not in event.reason
+    assert (line.store.rejected()["m"].digest, line.store.rejected()["m"].reason) == (new.digest, event.reason)
     assert line.candidates[-1] == ("m", "1.1.0", "rejected")
     assert line.adoption.adopt() == []
     assert (line.see("a"), line.store.active("m")) == ("1.0.0", old)
