@@ -18,7 +18,7 @@ ENDINGS = {
     "worse-later": "returned in its state active",
     "crashing": "rejected in its state staged",
 }
-_IN_EACH_RUN = 2
+_IN_EACH_RUN = ["worse-here"]
 """Each takes a minute or two; `--faults=all` runs all of them."""
 _LONGEST_S = 560
 
@@ -35,7 +35,7 @@ pytestmark = [
 @pytest.mark.parametrize("candidate", ENDINGS)
 def test_a_version_ends_as_it_deserves(candidate, chance):
     """The command says so by its exit code and by its last line, and that no number is missing."""
-    if candidate not in chance.pick(list(ENDINGS)[:_IN_EACH_RUN], list(ENDINGS)):
+    if candidate not in chance.pick(_IN_EACH_RUN, list(ENDINGS)):
         pytest.skip(f"{candidate} is run by --faults=all")
     done = subprocess.run(
         [sys.executable, str(SCRIPT), candidate], capture_output=True, text=True, timeout=_LONGEST_S, check=False
