@@ -21,7 +21,7 @@ from candidates import FIRST_SEED, head, part, trained, write_bundle
 from following import Following, gaps
 from heads import Heads, said_defective
 from inspector import Inspector
-from line import line_with
+from line import CommandFailed, line_with
 from listening import Silent, Subscriber
 from run import FIRST, GATES, RATE_HZ
 
@@ -46,7 +46,7 @@ class Life:
         seed: Of it.
         gain: By how much larger its share of right decisions is than that of the version before, on all parts of the belt.
         ending: See `candidates.Candidate`; `open` where there was none in time.
-        ended_in: The state in which that was decided.
+        ended_in: The state in which that was decided; `pack` where it did not get as far as the line.
         reason: In the agent's words.
         took_s: From its publication.
     """
@@ -99,21 +99,31 @@ def lives_of(kind: str, heads: Heads, seeds: int) -> Iterator[Life]:
                     version = f"2.0.{seed}"
                     bundle = write_bundle(folder / version, version, trained(heads, after, seed), golden=golden)
                     following = Following(heard, version)
-                    began_s = time.monotonic()
-                    line.pack(bundle)
+                    gain, began_s = right_share(heads, after, seed, belt) - usual, time.monotonic()
+                    try:
+                        line.pack(bundle)
+                    except CommandFailed as refused:
+                        yield Life(
+                            kind, seed, gain, "rejected", "pack", golden_fault(str(refused)), time.monotonic() - began_s
+                        )
+                        continue
                     line.publish(bundle)
                     line.look()
                     inspector = Inspector(line, heard, cells, version)
                     inspector.start()
                     with contextlib.closing(inspector), contextlib.suppress(Silent):
                         following.end(_STATE_S)
-                    gain = right_share(heads, after, seed, belt) - usual
                     ending, reason = following.ending or "open", following.reason
                     yield Life(kind, seed, gain, ending, following.ended_in, reason, time.monotonic() - began_s)
                     if following.ending == "confirmed":
                         line.go_back()
                         Following(heard, "").returned(FIRST)
             print(f"{len(heard.predictions)} predictions, {gaps(heard.predictions)} numbers missing", flush=True)
+
+
+def golden_fault(words: str) -> str:
+    """What `pack` had against a version."""
+    return next((line.removeprefix("error: ") for line in words.splitlines() if line.startswith("error: ")), words)
 
 
 def right_share(heads: Heads, labels: Labels, seed: int, cells: list[Cell]) -> float:
