@@ -162,7 +162,7 @@ def _by_hand(settings: AgentSettings, **asked: Any) -> dict[str, Any]:
     with StateLock(settings.device.state_dir):
         lives.look()
         job.once(**asked)
-        lives.life.close()
+        lives.life.close(is_clean=False)  # that this went well says nothing of how the agent's own runs end
     answer: dict[str, Any] = told()
     return answer
 

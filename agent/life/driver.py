@@ -204,7 +204,7 @@ class Life:
                 self.turn()
             except Exception:  # the boundary of the driver: whatever is wrong with one turn, the next one comes
                 log.exception("the life of versions failed in a turn")
-            busy = self._trials or self._waiting
+            busy = self._trials or self._waiting or self._moves.owes
             self._wake.wait(TICK_S if busy else None)
             self._wake.clear()
         self._keep()
@@ -214,15 +214,17 @@ class Life:
 
     def turn(self) -> None:
         """Look at everything once, and do what is due."""
-        self._moves.close_late()
+        self._moves.finish_late()
         self._resume()
+        was_on_trial = bool(self._trials)
         deliveries, self._inbox[:] = list(self._inbox), []
         self._collecting = deliveries[-1] if deliveries else None
         try:
             for delivery in deliveries:
                 self._admit(delivery)
             now_s = self._clock()
-            past_s, self._last_s = now_s - self._last_s, now_s
+            # While nothing was on trial this thread slept, perhaps for weeks: none of that is time of what comes now.
+            past_s, self._last_s = (now_s - self._last_s if was_on_trial else 0.0), now_s
             self._answer_returns()
             self._keep_words()
             for _ in range(_MOST_STEPS):
@@ -291,7 +293,7 @@ class Life:
         """Bring times and counts to the disk."""
         self._written_s = self._clock()
         for name, trial in self._trials.items():
-            if trial.record.state != "verified":
+            if trial.record.state != "verified" or trial.record.word:
                 trial.record.counts, trial.record.reference = trial.tally.counted()
                 self._journal.records[name] = trial.record
         if self._trials:

@@ -110,6 +110,10 @@ class Ground:
         runners = self._pipelines.values()
         return tuple(runner for runner in runners if runner.settings.model in tables and runner.state != "ended")
 
+    def is_absent(self, trial: Trial) -> bool:
+        """Whether pipelines of it do not run now, and will."""
+        return not self._absent.isdisjoint(trial.tables)
+
     def must_wait(self, verified: Verified, gates: Gates) -> bool:
         """Whether one of its pipelines is just about to work, or will when the agent runs, and may be compared with then."""
         active = self._store.active(verified.version.name)

@@ -58,6 +58,7 @@ class Moves:
         self._on_event = on_event
         self._on_finding = on_finding
         self._late: list[Offer] = []
+        self._owed: dict[str, str] = {}
 
     def to_shadow(self, trial: Trial, reason: str) -> None:
         """Begin, or go on with, a shadow.
@@ -101,6 +102,8 @@ class Moves:
                 self.say(trial, trial.record.state, why)
                 self._on_event(event("postponed", trial.version, why))
             return str(error)
+        for trial in trials:
+            trial.end_canary()
         for trial in trials:
             reason = reasons[trial.version.name]
             trial.leave()
@@ -149,6 +152,8 @@ class Moves:
         """
         members, of_mates = [trial, *mates], of_mate(trial.version, reason)
         reasons = {mate.version.name: of_mates for mate in mates} | {trial.version.name: reason}
+        for each in members:
+            each.end_canary()
         if trial.record.state != "active":
             for each in members:
                 each.close()
@@ -176,9 +181,21 @@ class Moves:
         trial.close()
         self._leave([trial], "superseded", {trial.version.name: reason})
 
-    def close_late(self) -> None:
-        """Close what came back of offers that were answered late."""
+    @property
+    def owes(self) -> bool:
+        """Whether a return is not recorded yet."""
+        return bool(self._owed)
+
+    def finish_late(self) -> None:
+        """Close what came back of offers that were answered late; record returns that could not be."""
         self._late = [offer for offer in self._late if not _closed(offer)]
+        if self._owed and self._give_back(self._owed):
+            for name, digest in self._owed.items():
+                record = self._journal.records.get(name)
+                if record is not None and record.digest == digest:
+                    del self._journal.records[name]
+            self._owed = {}
+            self._journal.write()
 
     def say(self, trial: Trial, state: VersionState, reason: str) -> None:
         """Tell subscribers of a candidate; once for the same words."""
@@ -201,10 +218,11 @@ class Moves:
         for trial in trials:
             trial.forget()
         self._reject(trials[0].version, trials[1:], reasons[trials[0].version.name])
-        try:
-            self._store.give_back({trial.version.name: trial.version.digest for trial in trials})
-        except (OSError, CloudSyncError) as error:  # the next start does it, as the versions are rejected
-            log.warning("the return cannot be recorded: %s", error, extra={"hint": "lineside doctor"})
+        digests = {trial.version.name: trial.version.digest for trial in trials}
+        if not self._give_back(
+            digests
+        ):  # its journal keeps them: this run tries it again and again, the next start at once
+            self._owed |= digests
         again = [(trial, self._loaded_again(trial, befores[trial.version.name], offers)) for trial in trials]
         offers |= offer_all(pair for trial, models in again for pair in trial.give(models))
         close_all(self._settled(offers))
@@ -216,6 +234,16 @@ class Moves:
         for trial in trials:
             self.say(trial, "rejected", reasons[trial.version.name])
         self._leave(trials, "returned", reasons)
+
+    def _give_back(self, digests: Mapping[str, str]) -> bool:
+        """Record a return; whether it is."""
+        try:
+            self._store.give_back(digests)
+        except (OSError, CloudSyncError) as error:
+            if not self._owed:
+                log.warning("the return cannot be recorded: %s", error, extra={"hint": "lineside doctor"})
+            return False
+        return True
 
     def _switch_back(self, trials: Sequence[Trial], befores: Mapping[str, Version], words: Mapping[str, str]) -> None:
         for trial in trials:
@@ -257,8 +285,11 @@ class Moves:
         for trial in trials:
             name, record, trial.first = trial.version.name, trial.record, None
             if record.state != state:
-                record.counts, record.reference = trial.tally.counted()
-                trial.record = record = in_state(record, state, reasons[name])
+                before = record
+                before.counts, before.reference = trial.tally.counted()
+                trial.record = record = in_state(before, state, reasons[name])
+                if before.word != trial.heard:  # it was said while this move was made
+                    record.word = before.word
                 trial.tally.begin(record.counts)
             self._journal.records[name] = record
             self._journal.note(name, trial.version.version, state, reasons[name])
@@ -275,7 +306,7 @@ class Moves:
         for trial in trials:
             name = trial.version.name
             record = self._journal.records.get(name)
-            if record is not None and record.digest == trial.version.digest:
+            if record is not None and record.digest == trial.version.digest and name not in self._owed:
                 del self._journal.records[name]
             self._journal.note(name, trial.version.version, what, reasons[name])
         self._journal.write()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from agent.core.gates import Gates
+    from agent.core.life import Evidence
     from agent.life.ground import Ground
     from agent.life.moves import Moves
     from agent.life.sets import Sets, Waiting
@@ -94,12 +95,18 @@ class Steps:
             if name not in self._trials:
                 continue  # it has gone with its set
             record = trial.record
+            trial.heard = record.word
             if trial.first is not None:
+                record.spent_s += past_s
+                if record.word == "hold" and record.spent_s < self._gates(trial).shadow_deadline_s:
+                    continue
                 step = life.begun(trial.first, record.word)
+            elif record.state == "active" and self._ground.is_absent(trial):
+                continue  # its pipelines are not here: nothing is seen of it, so nothing is said
             else:
                 assert record.state != "verified"  # noqa: S101 - for mypy: it has begun
                 record.spent_s += past_s
-                step = life.after(record.state, self._ground.evidence(trial), self._gates(trial))
+                step = life.after(record.state, self._evidence(trial), self._gates(trial))
             if step.state == "rejected":
                 self._fail(trial, step.reason)
                 changed = True
@@ -122,9 +129,13 @@ class Steps:
         in_canary = {name for name, trial in self._trials.items() if trial.record.state == "canary"}
         canary = {name: step for name, step in steps.items() if step.state == "canary"}
         to_canary = self._whole(canary, {*in_canary, *active})
-        for name, reason in to_canary.items():
-            if (trial := self._trials.get(name)) is not None:
-                self._try(trial, self._to_canary, reason)
+        for move in (
+            self._load_working,
+            self._to_canary,
+        ):  # all of a set are loaded before the first of it decides a frame
+            for name, reason in to_canary.items():
+                if (trial := self._trials.get(name)) is not None:
+                    self._try(trial, move, reason)
         ready = self._whole({name: step for name, step in active.items() if name in self._trials})
         return self._activate(ready) or bool(settled or to_canary)
 
@@ -155,6 +166,18 @@ class Steps:
             self._fail(trial, str(error))
             return False
         return True
+
+    def _evidence(self, trial: Trial) -> Evidence:
+        """What was seen of it; one that does not load again after a restart has its predecessor in its place, and its set must not be torn."""
+        seen = self._ground.evidence(trial)
+        if trial.record.state == "active" and not seen.fault:
+            for works in map(self._shelf.current, trial.tables):
+                if works is not None and works.digest != trial.version.digest:
+                    return replace(seen, fault=f"it does not load any more, and {works.version} works in its place")
+        return seen
+
+    def _load_working(self, trial: Trial, _reason: str) -> None:
+        trial.load(self._shelf, working=True)
 
     def _load(self, trial: Trial, _reason: str) -> None:
         trial.load(self._shelf, working=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from agent.core.gates import Gates
-    from agent.core.life import Step
+    from agent.core.life import Step, Word
     from agent.life.journal import Record
     from agent.life.tally import Tally
     from agent.models.bundle import Bundle
@@ -78,6 +78,7 @@ class Trial:
         said: State and reason that were told of it last.
         follower: The same of the one that waits behind it.
         is_disputed: It waits for feedback.
+        heard: The operator's word that was heeded last.
         spread: Of the numbers that its predecessor gives, where known; see `agent.core.agreement.same`.
     """
 
@@ -94,6 +95,7 @@ class Trial:
     said: tuple[str, str] | None = None
     follower: tuple[str, str] | None = None
     is_disputed: bool = False
+    heard: Word = ""
     spread: float | None = None
     _shadows: dict[str, Shadow] = field(default_factory=dict)
     _canaries: dict[str, Canary] = field(default_factory=dict)
@@ -147,6 +149,11 @@ class Trial:
         for runner in self.runners:
             if runner.name not in spared and (model := self.models.get(runner.name)) is not None:
                 self._canaries[runner.name] = runner.canary(model, share=share)
+
+    def end_canary(self) -> None:
+        """It decides no frame any more from the next one on; nobody is waited for."""
+        for canary in self._canaries.values():
+            canary.end()
 
     def leave(self) -> None:
         """End its shadow or canary. A model that does not come back is left behind: nobody may use or close it."""

@@ -75,6 +75,7 @@ def judge_candidate(folder: Path, how: Execution, trial: TrialReport, limits: Tr
         stderr=subprocess.DEVNULL,
         env=environment(os.environ),
         cwd=PACKAGES,  # `-m` looks in the working directory first, which may be anybody's
+        start_new_session=True,  # Ctrl-C is for the agent: a version is not rejected because somebody ends it
     )
     try:
         out, _ = child.communicate(json.dumps(order).encode(), timeout=limits.timeout_s)

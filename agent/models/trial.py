@@ -98,6 +98,7 @@ def try_model(path: Path, how: Execution, limits: TrialLimits) -> TrialReport:
         stderr=subprocess.DEVNULL,
         env=environment(os.environ),
         cwd=PACKAGES,  # `-m` looks in the working directory first, which may be anybody's
+        start_new_session=True,  # Ctrl-C is for the agent: a version is not rejected because somebody ends it
     )
     try:
         out, _ = child.communicate(json.dumps(order).encode(), timeout=limits.timeout_s)

@@ -98,10 +98,13 @@ class Adoption:
             try:
                 verified[name] = self._judged(version, self.tables[name])
             except LinesideError as error:
-                gone |= {name, *linked[name]}
+                if is_over():
+                    return events  # whatever ended the agent may have ended the child process too
+                company = [due[mate] for mate in sorted(linked[name]) if not self._is_active(due[mate])]
+                gone |= {name, *(mate.name for mate in company)}
                 # What is on trial already is the driver's to end, and to tell of: it is not staged any more.
-                mates = [due[mate] for mate in sorted(linked[name]) if on_trial.get(mate) != due[mate].digest]
-                others = [due[mate] for mate in sorted(linked[name]) if due[mate] not in mates]
+                mates = [mate for mate in company if on_trial.get(mate.name) != mate.digest]
+                others = [mate for mate in company if mate not in mates]
                 events += self._reject(version, mates, others, error)
             finally:
                 del self._life.words.judging[name]
@@ -109,6 +112,11 @@ class Adoption:
         if (verified or on_trial) and not is_over():
             events += self._life.take([each for name, each in verified.items() if name in wanted], wanted)
         return events
+
+    def _is_active(self, version: Version) -> bool:
+        """Whether it has come to work while another one of its set was judged."""
+        active = self._store.active(version.name)
+        return active is not None and active.digest == version.digest
 
     def _due(self) -> dict[str, Version]:
         """What the store has staged; and what is active and does not work here, since it was damaged and has been fetched again."""
