@@ -220,6 +220,11 @@ class Disk:
         self._places[place] = offset + call.result
         self._write_at(at, call, offset)
 
+    def _read(self, _at: int, call: Call) -> None:
+        """What is read moves the place of the next write through this descriptor."""
+        place = call.arguments[0].partition("<")[0]
+        self._places[place] = self._places.get(place, 0) + call.result
+
     def _lseek(self, at: int, call: Call) -> None:
         self._places[call.arguments[0].partition("<")[0]] = call.result
 
@@ -299,7 +304,7 @@ class Disk:
                 self._leave(node, into / name, found, chance)
 
 
-_DATA = ("write", "pwrite64", "writev", "pwritev", "pwritev2")
+_DATA = ("read", "write", "pwrite64", "writev", "pwritev", "pwritev2")
 
 
 def _set(names: dict[str, _File | _Folder], name: str, what: _File | _Folder | None) -> None:

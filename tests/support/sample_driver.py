@@ -11,6 +11,7 @@ from sampling import jpeg
 from agent.capture.keeper import Keeper
 from agent.capture.recent import Picture
 from agent.capture.settings import SamplesSettings
+from agent.core.feedback import Feedback
 from agent.core.likeness import likeness_hash
 
 SAMPLES, QUOTA = 3, 2
@@ -22,7 +23,7 @@ def main(state_dir: Path) -> None:
     for k in range(SAMPLES):
         pixels = part(k)
         keeper.keep(prediction_of(pixels, k), Picture(jpeg(pixels), 64, 64, likeness_hash(pixels)), ["random"])
-    keeper.label(prediction_of(part(2), 2).id, "bright")
+    keeper.label(Feedback(prediction_of(part(2), 2).id, "wrong", label="bright"))
 
 
 if __name__ == "__main__":

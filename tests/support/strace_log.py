@@ -18,7 +18,7 @@ needs_strace = pytest.mark.skipif(
 )
 
 _TRACED = (
-    "open,openat,creat,write,pwrite64,writev,pwritev,pwritev2,truncate,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,"
+    "open,openat,creat,read,write,pwrite64,writev,pwritev,pwritev2,truncate,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,"
     "unlink,unlinkat,link,linkat,symlink,symlinkat,mkdir,mkdirat,rmdir,lseek,mmap,copy_file_range,sendfile"
 )
 _LONGEST_BYTES = 1 << 20
