@@ -207,8 +207,8 @@ class App:
         if self._settings.commands.allow:
             self._desk.start()
         self._publisher.start()
-        self._open_control()
         self._updates.begin()
+        self._open_control()
         self._lookers.start()
         for pipeline in self._pipelines.values():
             pipeline.start()

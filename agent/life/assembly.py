@@ -83,9 +83,10 @@ class Lives:
         self.life.words.on_feedback = on_feedback
 
     def begin(self) -> None:
-        """Count this run against what is on trial, and give up what has taken too many down."""
+        """Count this run against what is on trial, give up what has taken too many down, and be there for words on the rest."""
         for event in begin(self._store, self._journal, self._rejected):
             self._on_event(event)
+        self.life.resume()
 
     def _rejected(self, version: Version, why: str) -> None:
         for table in self._tables.get(version.name, ()):

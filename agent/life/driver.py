@@ -131,6 +131,16 @@ class Life:
         """Begin, with what an earlier start had on trial."""
         self._thread.start()
 
+    def resume(self) -> None:
+        """Watch on what was active and not confirmed. Before `start`, or in a turn; done once."""
+        if self._is_resumed:
+            return
+        self._is_resumed = True
+        for name, record in list(self._journal.records.items()):
+            if record.state == "active" and (trial := self._ground.active(name, record)) is not None:
+                self._trials[name] = trial
+                trial.watch()
+
     def stop(self) -> None:
         """Begin nothing more. Returns at once."""
         self._closed.set()
@@ -215,7 +225,7 @@ class Life:
     def turn(self) -> None:
         """Look at everything once, and do what is due."""
         self._moves.finish_late()
-        self._resume()
+        self.resume()
         was_on_trial = bool(self._trials)
         deliveries, self._inbox[:] = list(self._inbox), []
         self._collecting = deliveries[-1] if deliveries else None
@@ -237,16 +247,6 @@ class Life:
                 delivery.done.set()
         if self._trials and self._clock() - self._written_s >= CHECKPOINT_S:
             self._keep()
-
-    def _resume(self) -> None:
-        """Watch on what was active and not confirmed."""
-        if self._is_resumed:
-            return
-        self._is_resumed = True
-        for name, record in list(self._journal.records.items()):
-            if record.state == "active" and (trial := self._ground.active(name, record)) is not None:
-                self._trials[name] = trial
-                trial.watch()
 
     def _admit(self, delivery: Delivery) -> None:
         """Take in what was judged; what is not wanted any more goes."""
