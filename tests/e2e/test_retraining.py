@@ -34,7 +34,7 @@ def until(happens):
     deadline_s = time.monotonic() + LONG_S
     while not happens():
         assert time.monotonic() < deadline_s
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
 
 
 def lineside(*arguments) -> str:
